@@ -1,0 +1,123 @@
+"""What the stages say to each other over ZeroMQ: frozen, versioned, packed as msgpack arrays of a fixed field order.
+
+A message is a msgpack array whose first element is its tag. Fields are only ever appended. `version` is the sender's:
+a receiver refuses a higher one than it knows. The codec is msgspec; its bytes are plain msgpack.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+MESSAGE_VERSION = 1
+
+TOPIC_SIGNAL = b"signal"
+TOPIC_DECISION = b"decision"
+TOPIC_ORDER = b"order"
+TOPIC_FILL = b"fill"
+TOPIC_GATE = b"gate"
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What every message shares: immutable, an array on the wire, told apart by its tag."""
+
+
+class Signal(_Message, tag="signal"):
+    """The opinion of one source about one instrument, or that it has none.
+
+    A source that is cold, stale or lapped sends `abstains` with the reason, never a made-up neutral.
+    """
+
+    version: int
+    source: str  # order_flow, liquidity, tape_reading, footprint, ml
+    sequence: int  # of this publisher, from 0 in each incarnation
+    epoch: int  # incarnation of the publisher
+    symbol: int  # index into the run's instruments
+    ingest_seq: int  # the event it is based on
+    ts_ns: int  # market time of that event
+    recv_ns: int  # monotonic time at which the DLL delivered that event
+    features_publish_ns: int  # monotonic time at which its vector was published
+    publish_ns: int  # monotonic time of this message
+    direction: float  # -1 sell ... +1 buy
+    confidence: float  # 0 ... 1
+    horizon_ms: int
+    valid_until_ns: int  # market time
+    patterns: tuple[str, ...] = ()
+    abstains: str = ""  # reason; empty: it votes
+
+
+class Decision(_Message, tag="decision"):
+    """What consensus made of the latest valid signals."""
+
+    version: int
+    sequence: int
+    symbol: int
+    ingest_seq: int  # newest event that a counted vote is based on
+    ts_ns: int
+    recv_ns: int  # of that event
+    decided_ns: int  # monotonic
+    action: str  # BUY, SELL, HOLD
+    total: float  # sum of votes, -1 ... 1
+    confidence: float
+    quantity: int
+    votes: tuple[tuple[str, float, float, float], ...]  # source, weight, direction, confidence
+    abstained: tuple[tuple[str, str], ...]  # source, reason
+    reason: str
+
+
+class OrderEvent(_Message, tag="order"):
+    """An order of ours changed."""
+
+    version: int
+    sequence: int
+    order: int  # our number
+    symbol: int
+    role: str  # entry, stop, target, exit, flatten
+    side: int  # 1 buy, 2 sell
+    status: str
+    quantity: int
+    traded_quantity: int
+    leaves_quantity: int
+    price: float
+    average_price: float
+    ts_ns: int
+    reason: str = ""
+
+
+class Fill(_Message, tag="fill"):
+    """Part of an order of ours was executed."""
+
+    version: int
+    sequence: int
+    order: int
+    symbol: int
+    side: int
+    quantity: int
+    price: float
+    ts_ns: int
+    position: int  # signed, after it
+    realised_profit: float  # money, of the run so far, fees included
+
+
+Message = Signal | Decision | OrderEvent | Fill
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+class BadMessage(ValueError):
+    """Bytes from the bus that are not a message of this version."""
+
+
+def encode(message: Message) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode(body: bytes) -> Message:
+    """Raises BadMessage, naming what is wrong, for anything but a message of a known version."""
+    try:
+        message = _decoder.decode(body)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise BadMessage(f"not a bus message: {error}") from error
+    if message.version > MESSAGE_VERSION:
+        raise BadMessage(f"{type(message).__name__} of version {message.version}; this build knows {MESSAGE_VERSION}: update it")
+    return message

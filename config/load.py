@@ -1,0 +1,77 @@
+"""Reads a configuration: the embedded default, then a file, then what the command line says; checked as a whole.
+
+Layers are merged as plain tables and converted once, so an error names the place and, where a file was read, the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config.schema import Config
+
+FOLDER = Path(__file__).resolve().parent
+DEFAULT = FOLDER / "paper.toml"
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names the file and the place."""
+
+
+def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
+    """The configuration of `path` (None: the embedded `paper.toml`), with `overrides` on top.
+
+    overrides: nested tables of the same shape as the file. Raises ConfigError.
+    """
+    path = path or DEFAULT
+    table = _read(path)
+    merged = merge(table, overrides or {})
+    try:
+        config = msgspec.convert(merged, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    _check_whole(config, path)
+    return config
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` over `below`; tables are merged, everything else is replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration {path}; the embedded ones are in {FOLDER.name}/") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def _check_whole(config: Config, path: Path) -> None:
+    """What no single field can know."""
+    symbols = [instrument.symbol for instrument in config.instruments]
+    if len(set(symbols)) != len(symbols):
+        raise ConfigError(f"{path}: $.instruments names a symbol twice: {', '.join(sorted(symbols))}")
+    agents = config.consensus
+    total = agents.order_flow + agents.liquidity + agents.tape_reading + agents.footprint
+    if abs(total - 1.0) > 1e-9:
+        raise ConfigError(f"{path}: the agents' start weights in $.consensus add up to {total:g}, not 1")
+    if abs(agents.ml_weight + agents.agents_weight - 1.0) > 1e-9:
+        raise ConfigError(f"{path}: $.consensus.ml_weight and agents_weight add up to more or less than 1")
+    if config.execution.max_quantity > config.risk.max_position:
+        raise ConfigError(
+            f"{path}: $.execution.max_quantity ({config.execution.max_quantity}) is above "
+            f"$.risk.max_position ({config.risk.max_position}); no entry of that size could pass"
+        )

@@ -1,0 +1,155 @@
+"""The configuration, as frozen structs: units stand in the names, unknown keys are refused.
+
+A section a stage does not own is not read by it. Values out of range are refused when the file is read, with the
+place (`$.risk.max_position`). Secrets never stand here: they come from the environment or the system keyring.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+LocalTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-4]):[0-5]\d$")]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every section shares: it cannot change, and a misspelt key is an error."""
+
+
+class Instrument(_Section, kw_only=True):
+    """One contract. Prices are in points, `point_value` is money per point and contract."""
+
+    symbol: str  # what market data are subscribed for, e.g. WDOFUT
+    order_symbol: str = ""  # the dated contract that orders name, e.g. WDOZ26; empty: the same as symbol
+    exchange: str = "F"
+    tick: Positive
+    lot: Positive = 1.0  # what one unit of quantity is
+    point_value: Positive
+    bar_seconds: AtLeastOne = 60
+    session_open: LocalTime = "09:00"
+    session_close: LocalTime = "18:00"
+    timezone: str = "America/Sao_Paulo"
+    fee_per_contract: NotNegative = 0.0  # money, one side
+
+    @property
+    def contract(self) -> str:
+        """What an order names."""
+        return self.order_symbol or self.symbol
+
+
+class Dll(_Section):
+    """Which ProfitDLL, and the session. An empty path is the simulator that ships with the project."""
+
+    path: str = ""
+    connect_timeout_s: Positive = 30.0
+    history_bars: Annotated[int, Meta(ge=0, le=200)] = 200
+    history_timeout_s: Positive = 10.0
+
+
+class Exchange(_Section):
+    """The simulated exchange of paper mode."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: any free port
+    seed: int = 1
+    tape: str = ""  # a tape folder; empty: a generated market
+    speed: Positive = 1.0  # market seconds per second
+    start_time: LocalTime = "10:00"  # generated market: local time at which it starts, today
+    start_price: NotNegative = 0.0  # generated market; 0: 10,000 ticks
+    trades_per_s: Positive = 20.0  # generated market: mean rate
+    ack_latency_ms: NotNegative = 1.0
+
+
+class Features(_Section):
+    checkpoint_events: AtLeastOne = 4096
+    publish: Literal["every", "newest"] = "every"
+
+
+class Agents(_Section):
+    horizon_ms: AtLeastOne = 5000
+    signal_every_ms: AtLeastOne = 100  # at most one signal per agent and symbol in this time, unless it changes sign
+
+
+class Models(_Section):
+    bundle: str = ""  # folder written by `train`; empty: ml abstains
+    predict_every_ms: AtLeastOne = 100
+
+
+class Consensus(_Section):
+    ml_weight: Share = 0.40
+    agents_weight: Share = 0.60
+    order_flow: Share = 0.30  # start weights within the agents
+    liquidity: Share = 0.20
+    tape_reading: Share = 0.25
+    footprint: Share = 0.25
+    threshold: Share = 0.10  # abs(sum of votes) below it: HOLD
+    decide_on: Literal["ml_signal", "timer"] = "timer"
+    decide_every_ms: AtLeastOne = 250
+    minimum_weight: Share = 0.60  # valid sources must hold this share, else HOLD
+    minimum_sources: AtLeastOne = 2
+
+
+class Risk(_Section):
+    max_position: AtLeastOne = 2  # contracts
+    max_trades_per_day: AtLeastOne = 200  # entries
+    max_daily_loss: Positive = 2_000.0  # money
+    max_orders_per_s: AtLeastOne = 5
+    max_orders_per_min: AtLeastOne = 100
+    max_data_age_ms: AtLeastOne = 1_000  # pipeline age, monotonic clock
+    max_exchange_age_ms: AtLeastOne = 10_000  # age of the last event, market clock
+    price_collar_ticks: AtLeastOne = 20  # from the last trade and from the touch
+
+
+class Execution(_Section):
+    account: str = "paper"
+    broker: int = 0
+    order_type: Literal["limit", "market"] = "limit"
+    entry_offset_ticks: int = 0  # limit price: the touch we hit, plus this in our direction
+    entry_ttl_ms: AtLeastOne = 2_000
+    confirm_ms: AtLeastOne = 1_000  # an order or cancel without an answer for so long is asked about, a stop given up
+    stop_ticks: AtLeastOne = 10
+    target_ticks: AtLeastOne = 10
+    stop_limit_offset_ticks: AtLeastOne = 4
+    max_quantity: AtLeastOne = 1  # contracts at confidence 1
+    gateway: Literal["inproc", "process"] = "inproc"
+    session: Literal["split", "shared"] = "split"
+    journal_sync: Literal["interval", "always"] = "interval"
+
+
+class Recorder(_Section):
+    enabled: bool = True
+    batch_ms: AtLeastOne = 1_000
+    segment_rows: AtLeastOne = 2_000_000
+
+
+class Runtime(_Section):
+    folder: str = "runs"
+    wait: Literal["block", "yield", "spin"] = "block"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    restart_limit: AtLeastOne = 10  # restarts of one stage within restart_window_s
+    restart_window_s: Positive = 60.0
+    hung_after_s: Positive = 2.0
+    ring_capacity_shift: Annotated[int, Meta(ge=0, le=8)] = 0  # halve every ring this many times (tests, small machines)
+
+
+class Config(_Section, kw_only=True):
+    """The whole configuration. `mode = live` also needs `up --live ACCOUNT`."""
+
+    mode: Literal["paper", "dry-run", "live"] = "paper"
+    instruments: Annotated[tuple[Instrument, ...], Meta(min_length=1, max_length=16)]
+    dll: Dll = Dll()
+    exchange: Exchange = Exchange()
+    features: Features = Features()
+    agents: Agents = Agents()
+    models: Models = Models()
+    consensus: Consensus = Consensus()
+    risk: Risk = Risk()
+    execution: Execution = Execution()
+    recorder: Recorder = Recorder()
+    runtime: Runtime = Runtime()

@@ -1,0 +1,316 @@
+"""Starts the stages in order, watches them, restarts them by the policy, and stops them in reverse.
+
+It creates every shared segment and removes them at the end, however the end comes. A stage that cannot start ends the
+run with that stage's own words. A stage that dies, or whose heartbeat stops, is started again; the others go on, and
+the trade gate keeps entries back meanwhile. Stages are told to stop by a word in shared memory, never by a signal
+alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bus.keys import make_run_keys
+from config.schema import Config
+from runtime.clock import monotonic_ns, sleep_s
+from runtime.context import CHECKPOINT_HASH, LAST_WORDS
+from runtime.restart_policy import RestartPolicy
+from runtime.run_info import CURRENT, RunInfo
+from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
+from runtime.topology import STAGES, StageSpec, stages_of
+from shm import counters as words
+from shm.counters import RunCounters, StageCounters
+from shm.doorbell import Doorbells
+from shm.kernel_cache import PROJECT
+from shm.layouts import RINGS
+from shm.ring import create_ring
+from shm.segment import Segment, remove_dead_runs, run_prefix
+
+START_TIMEOUT_NS = 120_000_000_000
+STOP_TIMEOUT_NS = DRAIN_NS + 5_000_000_000
+POLL_S = 0.02
+
+
+class LaunchError(RuntimeError):
+    """The run could not start or cannot go on; the message is for the user."""
+
+
+@dataclass
+class Child:
+    """One stage's process and what is known of it."""
+
+    spec: StageSpec
+    policy: RestartPolicy
+    process: subprocess.Popen[bytes] | None = None
+    epoch: int = -1
+    started_ns: int = 0
+    restart_at_ns: int | None = None
+    stopping: bool = False
+    restart_requested: bool = False
+    gave_up: bool = False
+    exit_code: int | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+class Launcher:
+    """One run. `tell` gets a line for each thing that a person should know."""
+
+    def __init__(
+        self, config: Config, folder: Path, dll_path: Path, private_segments: dict[str, int], tell: Callable[[str], None]
+    ) -> None:
+        """private_segments: part name -> bytes, for stages' checkpoints."""
+        self.config = config
+        self.folder = folder
+        self.tell = tell
+        self._dll_path = dll_path
+        self._private_segments = private_segments
+        self._segments: list[Segment] = []
+        self.children: dict[str, Child] = {}
+        self.run: RunCounters
+        self.doorbells: Doorbells
+        self.restarts = 0
+        self.refusal = ""
+
+    # --- start
+
+    def start(self) -> None:
+        """All stages running, or LaunchError and nothing left behind."""
+        try:
+            self._prepare()
+            specs = stages_of(self.config)
+            for spec in specs:
+                child = Child(spec, RestartPolicy(self.config.runtime.restart_limit, self.config.runtime.restart_window_s))
+                self.children[spec.name] = child
+            for spec in specs:
+                self._spawn(self.children[spec.name])
+                if spec.name == "exchange":
+                    self._wait_running([spec.name])
+            self._wait_running([spec.name for spec in specs])
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        for name in remove_dead_runs():
+            self.tell(f"removed shared memory of a dead run: {name}")
+        prefix = run_prefix(os.getpid())
+        info = RunInfo(
+            folder=str(self.folder),
+            prefix=prefix,
+            supervisor_pid=os.getpid(),
+            config=self.config,
+            bus_ports=_free_ports([spec.name for spec in STAGES if spec.publishes]),
+            dll_path=str(self._dll_path),
+        )
+        self.run = RunCounters.create(prefix + "counters")
+        self._segments.append(self.run.segment)
+        self.doorbells = Doorbells.create(prefix + "bells")
+        self._segments.append(self.doorbells.segment)
+        for ring, (dtype, _) in RINGS.items():
+            self._segments.append(create_ring(prefix + ring, dtype, info.ring_capacity(ring)))
+        for part, size in self._private_segments.items():
+            self._segments.append(Segment.create(prefix + part, size, 64, size, CHECKPOINT_HASH))
+        make_run_keys(self.folder / "keys", [spec.name for spec in STAGES if spec.publishes])
+        info.write()
+        self.run.words[words.RUN_SUPERVISOR_PID] = os.getpid()
+        self.run.words[words.RUN_STARTED_NS] = monotonic_ns()
+        pointer = self.folder.parent / CURRENT
+        scratch = pointer.with_suffix(".new")
+        scratch.write_text(self.folder.name, encoding="utf-8")
+        os.replace(scratch, pointer)
+
+    def _spawn(self, child: Child) -> None:
+        child.epoch += 1
+        block = self.block(child.spec)
+        block.words[words.STAGE_EPOCH] = child.epoch
+        block.words[words.STAGE_STATE] = words.STARTING
+        block.words[words.STAGE_COMMAND] = words.COMMAND_NONE
+        block.words[words.STAGE_HEARTBEAT_NS] = monotonic_ns()
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "runtime.child", child.spec.name, str(self.folder)]
+        flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
+        with open(logs / f"{child.spec.name}.out", "ab") as output:
+            child.process = subprocess.Popen(
+                command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, **flags
+            )  # type: ignore[call-overload]
+        child.started_ns = monotonic_ns()
+        child.restart_at_ns = None
+        child.stopping = False
+        child.exit_code = None
+
+    def _wait_running(self, names: list[str]) -> None:
+        give_up_ns = monotonic_ns() + START_TIMEOUT_NS
+        while True:
+            waiting = [name for name in names if self.state(name) != words.RUNNING]
+            if not waiting:
+                return
+            for name in waiting:
+                child = self.children[name]
+                if child.process is not None and child.process.poll() is not None:
+                    raise LaunchError(f"{name} did not start: {self.last_words(child)}")
+            if monotonic_ns() > give_up_ns:
+                raise LaunchError(
+                    f"{', '.join(waiting)} not ready after {START_TIMEOUT_NS // 10**9} s; "
+                    f"see {self.folder / 'logs'}"
+                )
+            sleep_s(POLL_S)
+
+    # --- while running
+
+    def step(self) -> None:
+        """Look at every stage once: deaths, silence, requests. Raises LaunchError when a stage refuses to go on."""
+        self.run.words[words.RUN_SUPERVISOR_HEARTBEAT_NS] = monotonic_ns()
+        for child in self.children.values():
+            self._take_request(child)
+            if child.process is not None and child.process.poll() is not None:
+                self._ended(child)
+            elif child.running:
+                self._watch(child)
+            if child.restart_at_ns is not None and monotonic_ns() >= child.restart_at_ns:
+                self.restarts += 1
+                self.block(child.spec).words[words.STAGE_RESTARTS] += 1
+                self._spawn(child)
+                self.tell(f"{child.spec.name} started again (incarnation {child.epoch})")
+
+    def _take_request(self, child: Child) -> None:
+        block = self.block(child.spec)
+        if int(block.words[words.STAGE_REQUEST]) == words.REQUEST_RESTART:
+            block.words[words.STAGE_REQUEST] = words.REQUEST_NONE
+            if child.running and not child.stopping:
+                self.tell(f"{child.spec.name}: restart asked for")
+                child.restart_requested = True
+                self._command_stop(child)
+
+    def _watch(self, child: Child) -> None:
+        now_ns = monotonic_ns()
+        silent_ns = now_ns - int(self.block(child.spec).words[words.STAGE_HEARTBEAT_NS])
+        state = self.state(child.spec.name)
+        limit_ns = START_TIMEOUT_NS if state == words.STARTING else int(self.config.runtime.hung_after_s * 1e9)
+        if child.stopping:
+            limit_ns = STOP_TIMEOUT_NS
+        if silent_ns > limit_ns:
+            self.tell(f"{child.spec.name} has not beaten for {silent_ns / 1e9:.1f} s ({words.STATES[state]}): ended by force")
+            self._kill(child)
+
+    def _ended(self, child: Child) -> None:
+        assert child.process is not None
+        child.exit_code = child.process.wait()
+        child.process = None
+        block = self.block(child.spec)
+        now_ns = monotonic_ns()
+        if child.restart_requested:
+            child.restart_requested = False
+            child.restart_at_ns = now_ns
+            return
+        reason = self.last_words(child)
+        if child.exit_code == EXIT_REFUSED:
+            self.refusal = f"{child.spec.name}: {reason}"
+            raise LaunchError(self.refusal)
+        block.words[words.STAGE_STATE] = words.FAILED
+        delay_s = child.policy.ended(now_ns)
+        if delay_s is None:
+            child.gave_up = True
+            self.tell(f"{child.spec.name} ended again ({reason}); restart limit reached, it stays down")
+        else:
+            child.restart_at_ns = now_ns + int(delay_s * 1e9)
+            self.tell(f"{child.spec.name} ended ({reason}); starting it again")
+
+    def last_words(self, child: Child) -> str:
+        """Why an incarnation ended: its own words, else its exit code."""
+        path = self.folder / LAST_WORDS / f"{child.spec.name}-{child.epoch}.txt"
+        with contextlib.suppress(OSError):
+            return path.read_text(encoding="utf-8")
+        code = child.process.returncode if child.process is not None else child.exit_code
+        return f"exit code {code}; see {self.folder / 'logs' / (child.spec.name + '.out')}"
+
+    # --- stop
+
+    def stop(self) -> None:
+        """Stop the stages in their order, each told by its command word, by force only after a long silence."""
+        for order in sorted({child.spec.stops for child in self.children.values()}):
+            group = [child for child in self.children.values() if child.spec.stops == order]
+            for child in group:
+                child.restart_at_ns = None
+                if child.running:
+                    self._command_stop(child)
+            for child in group:
+                self._await_end(child)
+
+    def _command_stop(self, child: Child) -> None:
+        child.stopping = True
+        self.block(child.spec).words[words.STAGE_COMMAND] = words.COMMAND_STOP
+        self.doorbells.ring(child.spec.number)
+
+    def _await_end(self, child: Child) -> None:
+        if child.process is None:
+            return
+        give_up_ns = monotonic_ns() + STOP_TIMEOUT_NS
+        while child.process.poll() is None:
+            if monotonic_ns() > give_up_ns:
+                self.tell(f"{child.spec.name} did not stop; ended by force")
+                self._kill(child)
+                break
+            sleep_s(POLL_S / 4)
+        child.exit_code = child.process.wait()
+        child.process = None
+
+    def _kill(self, child: Child) -> None:
+        if child.process is not None:
+            child.process.kill()
+            child.process.wait()
+
+    def close(self) -> None:
+        """End what still runs and remove every segment. Safe to call at any point, more than once."""
+        for child in self.children.values():
+            if child.running:
+                self._kill(child)
+        for segment in self._segments:
+            segment.remove()
+            segment.close()
+        self._segments.clear()
+
+    # --- what others ask
+
+    def block(self, spec: StageSpec) -> StageCounters:
+        return self.run.stage(spec.number)
+
+    def state(self, name: str) -> int:
+        return int(self.block(self.children[name].spec).words[words.STAGE_STATE])
+
+    def clean(self) -> bool:
+        """Whether the last incarnation of every stage stopped cleanly and none passed its restart limit."""
+        return all(child.exit_code == EXIT_CLEAN and not child.gave_up for child in self.children.values())
+
+    def memory_bytes(self) -> int:
+        """Sum of the stages' resident memory."""
+        total = 0
+        for child in self.children.values():
+            if child.running and child.process is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += psutil.Process(child.process.pid).memory_info().rss
+        return total
+
+
+def _free_ports(names: list[str]) -> dict[str, int]:
+    """A free loopback port for each name. All are held open together, so none is given twice."""
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name in names:
+            holder = stack.enter_context(socket.socket())
+            holder.bind(("127.0.0.1", 0))
+            ports[name] = holder.getsockname()[1]
+        return ports

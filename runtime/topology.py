@@ -1,0 +1,49 @@
+"""Which stages there are, what each is called, where it stands in shared memory, and in what order they stop.
+
+A table, because launcher, monitor and stages must agree. The number of a stage is its bell and its block of counters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.schema import Config
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One process of the pipeline."""
+
+    name: str
+    number: int  # bell and counter block
+    factory: str  # "module:Class", called with `arguments`
+    arguments: tuple[str, ...] = ()
+    publishes: bool = False  # has a PUB socket
+    stops: int = 0  # stages stop in the order of this number
+    upstream: tuple[str, ...] = ()  # while one of these is down, no entry goes out on this stage's word
+
+
+STAGES: tuple[StageSpec, ...] = (
+    StageSpec("exchange", 0, "exchange.stage:ExchangeStage", stops=5),
+    StageSpec("ingest", 1, "ingest.stage:IngestStage", stops=3, upstream=("exchange",)),
+    StageSpec("recorder", 2, "ingest.recorder:RecorderStage", stops=4, upstream=("ingest",)),
+    StageSpec("features", 3, "features.stage:FeatureStage", stops=4, upstream=("ingest",)),
+    StageSpec("order_flow", 4, "agents.stage:AgentStage", ("order_flow",), True, 2, ("features",)),
+    StageSpec("liquidity", 5, "agents.stage:AgentStage", ("liquidity",), True, 2, ("features",)),
+    StageSpec("tape_reading", 6, "agents.stage:AgentStage", ("tape_reading",), True, 2, ("features",)),
+    StageSpec("footprint", 7, "agents.stage:AgentStage", ("footprint",), True, 2, ("features",)),
+    StageSpec("ml", 8, "models.stage:ModelStage", (), True, 2, ("features",)),
+    StageSpec("execution", 9, "execution.stage:ExecutionStage", (), True, 1, ("ingest", "features")),
+)
+BY_NAME = {spec.name: spec for spec in STAGES}
+SIGNAL_SOURCES = ("order_flow", "liquidity", "tape_reading", "footprint", "ml")
+
+
+def stages_of(config: Config) -> tuple[StageSpec, ...]:
+    """The stages that a run of this configuration has, in the order in which they start."""
+    left_out = set()
+    if config.dll.path:
+        left_out.add("exchange")  # a real DLL brings its own market
+    if not config.recorder.enabled:
+        left_out.add("recorder")
+    return tuple(spec for spec in STAGES if spec.name not in left_out)

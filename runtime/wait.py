@@ -1,0 +1,23 @@
+"""How a stage waits when there is nothing to do: asleep at its bell, giving up the processor, or spinning.
+
+`block` costs nothing while idle and about 15 us to wake; `spin` answers at once and burns a core; `yield` lies between.
+The choice is `runtime.wait` in the configuration.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from shm.doorbell import Bell
+
+
+def wait_policy(name: str, bell: Bell) -> Callable[[int], None]:
+    """A function of the longest wait in ns."""
+    if name == "block":
+        return lambda timeout_ns: bool(bell.wait(timeout_ns)) and None
+    if name == "yield":
+        return lambda timeout_ns: time.sleep(0)
+    if name == "spin":
+        return lambda timeout_ns: None
+    raise ValueError(f"runtime.wait is {name!r}; it must be block, yield or spin")

@@ -1,0 +1,270 @@
+"""QuantumTrader's one command: start a run, look at it, restart a stage of it, stop it, and every other tool.
+
+    python supervisor.py up --duration 60            a generated market, simulated DLL, no money
+    python supervisor.py up --tape DIR --config config/es.toml --speed 20
+    python supervisor.py status | restart STAGE | stop
+
+It parses, hands over to `runtime` and friends, and prints. Exit codes: 0 all went well, 1 a stage did not stop cleanly or
+passed its restart limit, 2 wrong arguments, 3 the run was refused (the message says why).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent
+if sys.path[0] != str(PROJECT):
+    sys.path.insert(0, str(PROJECT))  # before any installed package of the name `models` or `bus`
+
+EXIT_CLEAN, EXIT_UNCLEAN, EXIT_USAGE, EXIT_REFUSED = 0, 1, 2, 3
+
+
+def say(text: str = "") -> None:
+    """Print for a person. Text that the terminal cannot show is replaced, never an error."""
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.flush()
+
+
+def load_config(args: argparse.Namespace) -> Any:
+    """The configuration with what the command line says on top."""
+    from config.load import load
+
+    overrides: dict[str, Any] = {}
+    if getattr(args, "tape", None):
+        overrides["exchange"] = {"tape": str(Path(args.tape).resolve())}
+    if getattr(args, "speed", None) is not None:
+        overrides.setdefault("exchange", {})["speed"] = args.speed
+    if getattr(args, "model", None):
+        overrides["models"] = {"bundle": str(Path(args.model).resolve())}
+    return load(Path(args.config) if args.config else None, overrides)
+
+
+def run_up(args: argparse.Namespace) -> int:
+    from runtime.clock import monotonic_ns
+    from runtime.compile import compile_all
+    from runtime.launcher import LaunchError
+    from runtime.live_gate import NotLive, check_mode
+    from runtime.up import Run
+
+    try:
+        config = load_config(args)
+        check_mode(config, args.live)
+        check_inputs(config)
+    except (ValueError, NotLive, LaunchError) as error:
+        complain(str(error))
+        return EXIT_REFUSED
+    view: Any = None
+    quiet = args.json
+
+    def tell(line: str) -> None:
+        if view is not None:
+            view.tell(line)
+        elif not quiet:
+            say(line)
+        else:
+            sys.stderr.write(line + "\n")
+
+    compile_all(tell)
+    from features.checkpoint import private_segments
+
+    with contextlib.ExitStack() as stack:
+        try:
+            run = Run(config, args.duration, private_segments(config), tell)
+        except LaunchError as error:
+            complain(str(error))
+            return EXIT_REFUSED
+        if sys.stdout.isatty() and not quiet:
+            from monitor.terminal import TerminalView
+
+            view = stack.enter_context(TerminalView(config, f"QuantumTrader {run.folder.name}"))
+            run.watch = lambda launcher: view.draw(launcher.run)
+        began_ns = monotonic_ns()
+        try:
+            outcome = run.execute()
+        except (LaunchError, KeyboardInterrupt) as error:
+            view = None
+            stack.close()
+            complain(str(error) or "interrupted")
+            if args.json:
+                say(json.dumps({"run": str(run.folder), "error": str(error) or "interrupted"}))
+            return EXIT_REFUSED
+    seconds = (monotonic_ns() - began_ns) / 1e9
+    if args.json:
+        say(json.dumps(outcome.summary | {"ended": outcome.reason, "error": outcome.error, "wall_s": round(seconds, 1)}))
+    else:
+        print_summary(outcome)
+    if outcome.error:
+        complain(outcome.error)
+        return EXIT_REFUSED
+    return EXIT_CLEAN if outcome.clean else EXIT_UNCLEAN
+
+
+def check_inputs(config: Any) -> None:
+    """What can be known to be wrong before the first process starts."""
+    from runtime.launcher import LaunchError
+
+    if config.exchange.tape:
+        from tape.format import TapeError
+        from tape.reader import Tape
+
+        try:
+            symbols = {instrument.symbol for instrument in Tape.open(config.exchange.tape).instruments}
+        except TapeError as error:
+            raise LaunchError(str(error)) from error
+        unknown = [i.symbol for i in config.instruments if i.symbol not in symbols]
+        if unknown:
+            raise LaunchError(
+                f"the configuration trades {', '.join(unknown)}, the tape has {', '.join(sorted(symbols))}: "
+                "choose the configuration that fits with --config"
+            )
+    if config.models.bundle:
+        from models.bundle import BundleError, open_bundle
+
+        try:
+            open_bundle(Path(config.models.bundle))
+        except BundleError as error:
+            raise LaunchError(str(error)) from error
+
+
+def print_summary(outcome: Any) -> None:
+    figures = outcome.summary
+    say(f"run {figures['run']} ended: {outcome.reason}")
+    for name, row in figures["stages"].items():
+        counts = ", ".join(f"{k} {v}" for k, v in row.items() if k not in ("state", "pid", "epoch", "restarts"))
+        say(f"  {name:13} {row['state']:8} restarts {row['restarts']}  {counts}")
+    for hop, latency in figures["latency_us"].items():
+        if latency:
+            say(f"  {hop:32} p50 {latency['p50']:>9} us   p99 {latency['p99']:>9} us   p99.9 {latency['p99.9']:>9} us")
+    say(f"  lost {figures['lost']}   feed gap {figures['feed_gap_events']}   restarts {figures['restarts']}")
+    say(f"  position {figures['position']}   at the exchange {figures['exchange_position']}   profit {figures['profit']}")
+
+
+def run_status(args: argparse.Namespace) -> int:
+    from runtime import report
+    from runtime.current import NoRun, attach_current
+
+    try:
+        info, run = attach_current(Path(args.runs))
+    except NoRun as error:
+        complain(str(error))
+        return EXIT_UNCLEAN
+    if args.json:
+        table = report.stage_table(run, info.config)
+        say(json.dumps({"run": info.folder, "supervisor_pid": info.supervisor_pid, **report.summary(run, info.config), "stages": table}))
+        return EXIT_CLEAN
+    from rich.console import Console
+
+    from monitor.terminal import TerminalView
+
+    for part in TerminalView(info.config, f"run {Path(info.folder).name}").parts(run):
+        Console().print(part)
+    return EXIT_CLEAN
+
+
+def run_restart(args: argparse.Namespace) -> int:
+    from runtime.current import NoRun, request_restart
+
+    try:
+        epoch = request_restart(Path(args.runs), args.stage)
+    except (NoRun, TimeoutError) as error:
+        complain(str(error))
+        return EXIT_UNCLEAN
+    except KeyError as error:
+        complain(str(error.args[0]))
+        return EXIT_USAGE
+    say(f"{args.stage} runs again, incarnation {epoch}")
+    return EXIT_CLEAN
+
+
+def run_stop(args: argparse.Namespace) -> int:
+    from runtime.current import NoRun, request_stop
+
+    try:
+        request_stop(Path(args.runs))
+    except NoRun as error:
+        complain(str(error))
+        return EXIT_UNCLEAN
+    say("asked to stop")
+    return EXIT_CLEAN
+
+
+def run_tape(args: argparse.Namespace) -> int:
+    from tape.commands import run
+
+    return int(run(args))
+
+
+def run_train(args: argparse.Namespace) -> int:
+    from models.training.commands import run
+
+    return int(run(args, load_config(args)))
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    from benchmarks.commands import run
+
+    return int(run(args.name, args.json))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="supervisor.py", description="QuantumTrader: a real-time pipeline over ProfitDLL")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    up = verbs.add_parser("up", help="run the pipeline in the foreground")
+    up.add_argument("--config", metavar="FILE", help="TOML; default: the embedded paper market")
+    up.add_argument("--tape", metavar="DIR", help="play this tape instead of a generated market")
+    up.add_argument("--speed", type=float, metavar="N", help="market seconds per second (simulated market only)")
+    up.add_argument("--duration", type=float, metavar="S", help="stop after S seconds, counted from all stages ready")
+    up.add_argument("--model", metavar="BUNDLE", help="folder written by train; without it ml abstains")
+    up.add_argument("--live", metavar="ACCOUNT", help="with mode = live: the account that orders go to")
+    up.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    up.set_defaults(run=run_up)
+
+    status = verbs.add_parser("status", help="what the running stages do")
+    status.add_argument("--json", action="store_true")
+    status.set_defaults(run=run_status)
+    restart = verbs.add_parser("restart", help="restart one stage of the running pipeline")
+    restart.add_argument("stage", metavar="STAGE")
+    restart.set_defaults(run=run_restart)
+    stop = verbs.add_parser("stop", help="stop the running pipeline")
+    stop.set_defaults(run=run_stop)
+    for verb in (status, restart, stop):
+        verb.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs (runtime.folder); default: runs")
+
+    tape = verbs.add_parser("tape", help="import and look at recorded markets")
+    tape.set_defaults(run=run_tape)
+    from tape.commands import add_arguments
+
+    add_arguments(tape)
+
+    train = verbs.add_parser("train", help="train XGBoost and LightGBM on a tape")
+    train.add_argument("--tape", required=True, metavar="DIR")
+    train.add_argument("--out", required=True, metavar="BUNDLE")
+    train.add_argument("--config", metavar="FILE")
+    train.set_defaults(run=run_train)
+
+    bench = verbs.add_parser("bench", help="measure; each figure is a ratio taken in one run")
+    bench.add_argument("name", nargs="?", metavar="NAME")
+    bench.add_argument("--json", action="store_true")
+    bench.set_defaults(run=run_bench)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return int(args.run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
