@@ -234,8 +234,12 @@ class Launcher:
         path = self.folder / LAST_WORDS / f"{child.spec.name}-{child.epoch}.txt"
         with contextlib.suppress(OSError):
             return path.read_text(encoding="utf-8")
+        output = self.folder / "logs" / f"{child.spec.name}.out"
         code = child.process.returncode if child.process is not None else child.exit_code
-        return f"exit code {code}; see {self.folder / 'logs' / (child.spec.name + '.out')}"
+        last = ""
+        with contextlib.suppress(OSError):
+            last = next((line for line in reversed(output.read_text("utf-8", "replace").splitlines()) if line.strip()), "")
+        return f"exit code {code}{': ' + last if last and code != -9 else ''}; see {output}"
 
     # --- stop
 
