@@ -101,7 +101,9 @@ def run_up(args: argparse.Namespace) -> int:
             return EXIT_REFUSED
     seconds = (monotonic_ns() - began_ns) / 1e9
     if args.json:
-        say(json.dumps(outcome.summary | {"ended": outcome.reason, "error": outcome.error, "wall_s": round(seconds, 1)}))
+        say(
+            json.dumps(outcome.summary | {"ended": outcome.reason, "error": outcome.error, "wall_s": round(seconds, 1)})
+        )
     else:
         print_summary(outcome)
     if outcome.error:
@@ -147,7 +149,9 @@ def print_summary(outcome: Any) -> None:
         if latency:
             say(f"  {hop:32} p50 {latency['p50']:>9} us   p99 {latency['p99']:>9} us   p99.9 {latency['p99.9']:>9} us")
     say(f"  lost {figures['lost']}   feed gap {figures['feed_gap_events']}   restarts {figures['restarts']}")
-    say(f"  position {figures['position']}   at the exchange {figures['exchange_position']}   profit {figures['profit']}")
+    say(
+        f"  position {figures['position']}   at the exchange {figures['exchange_position']}   profit {figures['profit']}"
+    )
 
 
 def run_status(args: argparse.Namespace) -> int:
@@ -161,7 +165,16 @@ def run_status(args: argparse.Namespace) -> int:
         return EXIT_UNCLEAN
     if args.json:
         table = report.stage_table(run, info.config)
-        say(json.dumps({"run": info.folder, "supervisor_pid": info.supervisor_pid, **report.summary(run, info.config), "stages": table}))
+        say(
+            json.dumps(
+                {
+                    "run": info.folder,
+                    "supervisor_pid": info.supervisor_pid,
+                    **report.summary(run, info.config),
+                    "stages": table,
+                }
+            )
+        )
         return EXIT_CLEAN
     from rich.console import Console
 
@@ -218,7 +231,9 @@ def run_bench(args: argparse.Namespace) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="supervisor.py", description="QuantumTrader: a real-time pipeline over ProfitDLL")
+    parser = argparse.ArgumentParser(
+        prog="supervisor.py", description="QuantumTrader: a real-time pipeline over ProfitDLL"
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     up = verbs.add_parser("up", help="run the pipeline in the foreground")
@@ -240,7 +255,9 @@ def build_parser() -> argparse.ArgumentParser:
     stop = verbs.add_parser("stop", help="stop the running pipeline")
     stop.set_defaults(run=run_stop)
     for verb in (status, restart, stop):
-        verb.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs (runtime.folder); default: runs")
+        verb.add_argument(
+            "--runs", default="runs", metavar="DIR", help="folder of the runs (runtime.folder); default: runs"
+        )
 
     tape = verbs.add_parser("tape", help="import and look at recorded markets")
     tape.set_defaults(run=run_tape)

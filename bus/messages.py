@@ -119,5 +119,6 @@ def decode(body: bytes) -> Message:
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise BadMessage(f"not a bus message: {error}") from error
     if message.version > MESSAGE_VERSION:
-        raise BadMessage(f"{type(message).__name__} of version {message.version}; this build knows {MESSAGE_VERSION}: update it")
+        kind = type(message).__name__
+        raise BadMessage(f"{kind} of version {message.version}; this build knows {MESSAGE_VERSION}: update it")
     return message

@@ -135,7 +135,9 @@ class Runtime(_Section):
     restart_limit: AtLeastOne = 10  # restarts of one stage within restart_window_s
     restart_window_s: Positive = 60.0
     hung_after_s: Positive = 2.0
-    ring_capacity_shift: Annotated[int, Meta(ge=0, le=8)] = 0  # halve every ring this many times (tests, small machines)
+    ring_capacity_shift: Annotated[int, Meta(ge=0, le=8)] = (
+        0  # halve every ring this many times (tests, small machines)
+    )
 
 
 class Config(_Section, kw_only=True):

@@ -199,5 +199,3 @@ def on_progress(asset, progress):  # type: ignore[no-untyped-def]
         context.history_done = 1
         ring_bell(np.uint64(context.wake), np.uint64(context.own_bell))
     unlock(address)
-
-

@@ -61,7 +61,13 @@ def _read_side(context, symbol, identifier, side, prices, quantities):  # type: 
         quantity = np.int64(0)
         if position < there:
             answer = np.int32(
-                call_4(np.uint64(context.price_group), np.int64(identifier), side, position, np.int64(context.group_scratch))
+                call_4(
+                    np.uint64(context.price_group),
+                    np.int64(identifier),
+                    side,
+                    position,
+                    np.int64(context.group_scratch),
+                )
             )
             if answer == 0:
                 if group.flags & np.uint32(THEORETICAL_LEVEL) or not np.isfinite(group.price):

@@ -89,7 +89,11 @@ def clock_source() -> tuple[int, int]:
         frequency = ctypes.c_int64()
         kernel.QueryPerformanceFrequency(ctypes.byref(frequency))
         if 1_000_000_000 % frequency.value:
-            raise RuntimeError(f"the performance counter runs at {frequency.value} Hz, which is no whole number of ns a tick")
-        return int(ctypes.cast(kernel.QueryPerformanceCounter, ctypes.c_void_p).value or 0), 1_000_000_000 // frequency.value
+            raise RuntimeError(
+                f"the performance counter runs at {frequency.value} Hz, which is no whole number of ns a tick"
+            )
+        return int(
+            ctypes.cast(kernel.QueryPerformanceCounter, ctypes.c_void_p).value or 0
+        ), 1_000_000_000 // frequency.value
     library = ctypes.CDLL(None)
     return int(ctypes.cast(library.clock_gettime, ctypes.c_void_p).value or 0), 0

@@ -52,7 +52,9 @@ class IngestStage(Stage):
     def on_start(self, context: StageContext) -> None:
         self.context = context
         counters = context.counters
-        counters.declare(*state.COUNTERS, "history_bars", "invalid_tickers", "clock_jumps", "feed_age_ms", "connection_losses")
+        counters.declare(
+            *state.COUNTERS, "history_bars", "invalid_tickers", "clock_jumps", "feed_age_ms", "connection_losses"
+        )
         self._mapping = ClockMapping(context.config.exchange.speed if context.info.simulated else 1.0)
         try:
             self._library = load(context.info.dll_path)
@@ -91,7 +93,9 @@ class IngestStage(Stage):
         assert self._native is not None
         state.install(self._native.address)
         who = secrets.credentials(context.config.mode, context.info.simulated)
-        native = NativeCallbacks(trade=on_trade.address, history_trade=on_history_trade.address, price_depth=on_depth.address)
+        native = NativeCallbacks(
+            trade=on_trade.address, history_trade=on_history_trade.address, price_depth=on_depth.address
+        )
         server = ("127.0.0.1", context.exchange_port()) if context.info.simulated else None
         self._session = Session(
             self._library,
@@ -136,7 +140,10 @@ class IngestStage(Stage):
                 now_ns = self._mapping.market_at(context.clock.monotonic_ns())
                 release.store_gap(native.address, index, cause, missed_from_ns, now_ns, 0 if whole else -1)
                 release.release(native.address, index, True)
-                context.log.warning("gap", extra={"fields": {"symbol": index, "cause": cause, "from_ns": missed_from_ns, "refilled": whole}})
+                context.log.warning(
+                    "gap",
+                    extra={"fields": {"symbol": index, "cause": cause, "from_ns": missed_from_ns, "refilled": whole}},
+                )
             else:
                 if context.config.dll.history_bars:
                     self._backfill(index)
@@ -159,7 +166,9 @@ class IngestStage(Stage):
         while not self._native["history_done"]:
             context.beat()
             if context.stop_requested() or context.clock.monotonic_ns() > give_up_ns:
-                context.log.warning("history of %s stopped at %d %%", instrument.symbol, self._native["history_progress"])
+                context.log.warning(
+                    "history of %s stopped at %d %%", instrument.symbol, self._native["history_progress"]
+                )
                 return False
             context.wait(5_000_000)
         return True
@@ -186,7 +195,9 @@ class IngestStage(Stage):
             invalid.append(self._invalid.get())
         if invalid:
             self.context.counters.add("invalid_tickers", len(invalid))
-            raise Refusal(f"unknown ticker: {', '.join(sorted(set(invalid)))}; correct $.instruments in the configuration")
+            raise Refusal(
+                f"unknown ticker: {', '.join(sorted(set(invalid)))}; correct $.instruments in the configuration"
+            )
 
     # --- running
 
@@ -232,4 +243,3 @@ class IngestStage(Stage):
         if self._session is not None:
             self._session.close()
         state.install(0)
-

@@ -38,7 +38,9 @@ class TerminalView:
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.stop()
 
     def tell(self, line: str) -> None:
@@ -67,7 +69,9 @@ class TerminalView:
 def _money(figures: dict[str, Any]) -> Text:
     positions = ", ".join(f"{symbol} {_number(value)}" for symbol, value in figures["position"].items())
     profit = "unknown" if figures["profit"] is None else f"{figures['profit']:,.2f}"
-    text = Text(f"position {positions}   realised profit {profit}   lost {figures['lost']}   gaps {_number(figures['feed_gap_events'])}")
+    text = Text(
+        f"position {positions}   realised profit {profit}   lost {figures['lost']}   gaps {_number(figures['feed_gap_events'])}"
+    )
     if figures["lost"]:
         text.stylize("bold red")
     return text

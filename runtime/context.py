@@ -7,7 +7,6 @@ in a test. The context owns what it hands out and closes it.
 from __future__ import annotations
 
 import logging
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,5 +173,3 @@ class StageContext:
         for thing in reversed(self._opened):
             thing.close()
         self._opened.clear()
-
-

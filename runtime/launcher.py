@@ -68,7 +68,12 @@ class Launcher:
     """One run. `tell` gets a line for each thing that a person should know."""
 
     def __init__(
-        self, config: Config, folder: Path, dll_path: Path, private_segments: dict[str, int], tell: Callable[[str], None]
+        self,
+        config: Config,
+        folder: Path,
+        dll_path: Path,
+        private_segments: dict[str, int],
+        tell: Callable[[str], None],
     ) -> None:
         """private_segments: part name -> bytes, for stages' checkpoints."""
         self.config = config
@@ -91,7 +96,9 @@ class Launcher:
             self._prepare()
             specs = stages_of(self.config)
             for spec in specs:
-                child = Child(spec, RestartPolicy(self.config.runtime.restart_limit, self.config.runtime.restart_window_s))
+                child = Child(
+                    spec, RestartPolicy(self.config.runtime.restart_limit, self.config.runtime.restart_window_s)
+                )
                 self.children[spec.name] = child
             for spec in specs:
                 self._spawn(self.children[spec.name])
@@ -141,7 +148,9 @@ class Launcher:
         logs = self.folder / "logs"
         logs.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "runtime.child", child.spec.name, str(self.folder)]
-        flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
+        flags = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
+        )
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
         with open(logs / f"{child.spec.name}.out", "ab") as output:
             child.process = subprocess.Popen(
@@ -164,8 +173,7 @@ class Launcher:
                     raise LaunchError(f"{name} did not start: {self.last_words(child)}")
             if monotonic_ns() > give_up_ns:
                 raise LaunchError(
-                    f"{', '.join(waiting)} not ready after {START_TIMEOUT_NS // 10**9} s; "
-                    f"see {self.folder / 'logs'}"
+                    f"{', '.join(waiting)} not ready after {START_TIMEOUT_NS // 10**9} s; see {self.folder / 'logs'}"
                 )
             sleep_s(POLL_S)
 
@@ -203,7 +211,9 @@ class Launcher:
         if child.stopping:
             limit_ns = STOP_TIMEOUT_NS
         if silent_ns > limit_ns:
-            self.tell(f"{child.spec.name} has not beaten for {silent_ns / 1e9:.1f} s ({words.STATES[state]}): ended by force")
+            self.tell(
+                f"{child.spec.name} has not beaten for {silent_ns / 1e9:.1f} s ({words.STATES[state]}): ended by force"
+            )
             self._kill(child)
 
     def _ended(self, child: Child) -> None:
@@ -238,7 +248,9 @@ class Launcher:
         code = child.process.returncode if child.process is not None else child.exit_code
         last = ""
         with contextlib.suppress(OSError):
-            last = next((line for line in reversed(output.read_text("utf-8", "replace").splitlines()) if line.strip()), "")
+            last = next(
+                (line for line in reversed(output.read_text("utf-8", "replace").splitlines()) if line.strip()), ""
+            )
         return f"exit code {code}{': ' + last if last and code != -9 else ''}; see {output}"
 
     # --- stop

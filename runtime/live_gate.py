@@ -20,10 +20,14 @@ def check_mode(config: Config, live_account: str | None) -> None:
         if not live_account:
             raise NotLive("mode = live needs the account on the command line too: up --live ACCOUNT")
         if live_account != config.execution.account:
-            raise NotLive(f"--live {live_account} is not the configured account {config.execution.account}; correct one of them")
+            raise NotLive(
+                f"--live {live_account} is not the configured account {config.execution.account}; correct one of them"
+            )
     elif live_account:
-        raise NotLive(f"--live {live_account} with mode = {config.mode}: set mode = \"live\" in the configuration, or leave --live out")
+        raise NotLive(
+            f'--live {live_account} with mode = {config.mode}: set mode = "live" in the configuration, or leave --live out'
+        )
     if config.mode == "paper" and config.dll.path:
-        raise NotLive("mode = paper uses the simulated DLL; take dll.path out, or set mode = \"dry-run\"")
+        raise NotLive('mode = paper uses the simulated DLL; take dll.path out, or set mode = "dry-run"')
     if config.exchange.tape and config.dll.path:
         raise NotLive("a tape is played by the simulated exchange; it cannot be used with a real dll.path")

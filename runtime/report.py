@@ -81,7 +81,9 @@ def summary(run: RunCounters, config: Config) -> dict[str, Any]:
         "restarts": sum(row["restarts"] for row in table.values()),
         "stages": {name: _stage_summary(name, row) for name, row in table.items()},
         "position": {s: execution.get(f"position_{i}") for i, s in enumerate(symbols)},
-        "exchange_position": {s: exchange.get(f"net_position_{i}") if exchange else None for i, s in enumerate(symbols)},
+        "exchange_position": {
+            s: exchange.get(f"net_position_{i}") if exchange else None for i, s in enumerate(symbols)
+        },
         "profit": None if profit is None else profit / 100,
         "latency_us": latency_table(run, config),
     }

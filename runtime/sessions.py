@@ -7,6 +7,7 @@ Bounds are made ahead as plain integers, so that kernels need no time zones.
 from __future__ import annotations
 
 import datetime
+import itertools
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,7 +45,7 @@ def session_days(instrument: Instrument, first: datetime.date, days: int) -> Bou
     opens, closes = minutes(instrument.session_open), minutes(instrument.session_close)
     begins = opens if opens >= closes else 0
     starts = [local_ns(first + datetime.timedelta(days=day), begins, zone) for day in range(days + 1)]
-    return np.array(list(zip(starts[:-1], starts[1:], strict=True)), np.int64)
+    return np.array(list(itertools.pairwise(starts)), np.int64)
 
 
 def trading_span_before(instrument: Instrument, now_ns: int, bars: int) -> int:

@@ -8,7 +8,6 @@ left behind.
 from __future__ import annotations
 
 import datetime
-
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from profitdll.errors import ProfitDllError
 from profitdll.library import load, simulator_path
 from runtime import report
 from runtime.clock import monotonic_ns, sleep_s, wall_ns
-from runtime.launcher import POLL_S, LaunchError, Launcher
+from runtime.launcher import POLL_S, Launcher, LaunchError
 from runtime.topology import BY_NAME
 from shm import counters as words
 
@@ -48,7 +47,9 @@ def new_run_folder(root: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise LaunchError(f"the run's folder {folder} cannot be made: {error.strerror}; set runtime.folder") from error
+            raise LaunchError(
+                f"the run's folder {folder} cannot be made: {error.strerror}; set runtime.folder"
+            ) from error
     raise LaunchError(f"there are already 100 runs of this second in {root}")
 
 
@@ -128,5 +129,3 @@ class Run:
             if ended_ns is not None and now_ns - ended_ns >= TAPE_TAIL_S * 1e9:
                 return "tape ended", ""
             sleep_s(POLL_S)
-
-

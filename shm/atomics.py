@@ -129,7 +129,9 @@ def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte = ir.IntType(8)
         move = builder.module.declare_intrinsic("llvm.memcpy", [byte.as_pointer(), byte.as_pointer(), _I64])
-        builder.call(move, [_pointer(builder, args[0], byte), _pointer(builder, args[1], byte), args[2], ir.IntType(1)(0)])
+        builder.call(
+            move, [_pointer(builder, args[0], byte), _pointer(builder, args[1], byte), args[2], ir.IntType(1)(0)]
+        )
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.uint64), codegen

@@ -140,6 +140,51 @@ FEATURE = _aligned(
     ],
 )
 
+COMMAND = _aligned(
+    "command",
+    [
+        ("sequence", "<u8"),
+        ("kind", "u1"),  # execution.gateway: SEND, CANCEL, LIST
+        ("side", "u1"),  # the DLL's numbers
+        ("order_type", "u1"),
+        ("pad", "V1"),
+        ("symbol", "<i4"),
+        ("order", "<i8"),  # our number
+        ("quantity", "<i8"),
+        ("price", "<f8"),
+        ("stop_price", "<f8"),
+        ("cl_order_id", "S64"),  # cancels
+    ],
+)
+"""Execution to the gateway. No secret stands in it: the routing password is the gateway's own."""
+
+REPORT = _aligned(
+    "report",
+    [
+        ("sequence", "<u8"),
+        ("kind", "u1"),  # execution.gateway: SENT, CANCEL_SENT, ORDER, LISTED_ORDER, LISTED_POSITION, LISTED
+        ("side", "u1"),
+        ("order_type", "u1"),
+        ("status", "u1"),
+        ("pad", "V4"),
+        ("order", "<i8"),  # our number, where the gateway knows it
+        ("local_id", "<i8"),  # this session's id, 0 unknown
+        ("entered_ns", "<i8"),  # monotonic, just before the DLL was called
+        ("quantity", "<i8"),  # of a position: signed
+        ("traded_quantity", "<i8"),
+        ("leaves_quantity", "<i8"),
+        ("price", "<f8"),
+        ("stop_price", "<f8"),
+        ("average_price", "<f8"),
+        ("created_ns", "<i8"),  # market time, 0 unknown
+        ("event_id", "<i8"),
+        ("cl_order_id", "S64"),
+        ("ticker", "S16"),
+        ("text", "S168"),  # of the broker; or what went wrong, empty: nothing
+    ],
+)
+"""The gateway to execution."""
+
 RINGS: dict[str, tuple[np.dtype[Any], int]] = {
     "trades": (TRADE, 1 << 18),
     "book": (BOOK, 1 << 17),

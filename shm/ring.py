@@ -118,7 +118,9 @@ def reader_next(reader, out):  # type: ignore[no-untyped-def]
         restart = max(restart, number + np.uint64(1))
         lost = load_relaxed(reader + np.uint64(8 * READER_LOST)) + restart - number
         store_relaxed(reader + np.uint64(8 * READER_LOST), lost)
-        store_relaxed(reader + np.uint64(8 * READER_LAPS), load_relaxed(reader + np.uint64(8 * READER_LAPS)) + np.uint64(1))
+        store_relaxed(
+            reader + np.uint64(8 * READER_LAPS), load_relaxed(reader + np.uint64(8 * READER_LAPS)) + np.uint64(1)
+        )
         store_relaxed(reader + np.uint64(8 * READER_NEXT), restart)
 
 
@@ -218,7 +220,9 @@ class RingWriter:
             return None
         out = np.zeros(1, self.dtype)
         if not copy_record(self.address, cursor - 1, out.ctypes.data):
-            raise SegmentError(f"ring {self.segment.name}: record {cursor - 1} is not whole, though its cursor has passed it")
+            raise SegmentError(
+                f"ring {self.segment.name}: record {cursor - 1} is not whole, though its cursor has passed it"
+            )
         return out
 
     def close(self) -> None:
@@ -232,7 +236,9 @@ class RingReader:
     start: "next" (what is published from now on), "oldest" (what is still there), or a record number.
     """
 
-    def __init__(self, segment: Segment, dtype: np.dtype[Any], bell: Bell | None = None, start: str | int = "next") -> None:
+    def __init__(
+        self, segment: Segment, dtype: np.dtype[Any], bell: Bell | None = None, start: str | int = "next"
+    ) -> None:
         self.segment = segment
         self.dtype = dtype
         self.state = np.zeros(READER_WORDS, np.uint64)

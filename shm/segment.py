@@ -10,6 +10,7 @@ Never write a header from anywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
@@ -100,10 +101,8 @@ class Segment:
         """Unmap. Views of `buffer` that somebody still holds keep the memory mapped until they go."""
         self.buffer = np.zeros(0, np.uint8)
         self.address = 0
-        try:
+        with contextlib.suppress(BufferError):  # an array over it is alive; the mapping goes with the process
             self._memory.close()
-        except BufferError:  # an array over it is alive; the mapping goes with the process
-            pass
 
     def remove(self) -> None:
         """Take the name away; processes that have it mapped keep it. Nothing to do on Windows."""
@@ -142,7 +141,9 @@ def _map_existing(name: str, size: int) -> mmap.mmap:
     try:
         actual = os.fstat(descriptor).st_size
         if actual != size:
-            raise SegmentError(f"segment {name} has {actual} bytes, this build wants {size}; start all from one version")
+            raise SegmentError(
+                f"segment {name} has {actual} bytes, this build wants {size}; start all from one version"
+            )
         return mmap.mmap(descriptor, size)
     finally:
         os.close(descriptor)

@@ -1,6 +1,6 @@
 """Programs that tests start as processes of their own: writers and readers that can be killed at any moment.
 
-    python -m tests.shm.programs write|wait|ping NAME...
+python -m tests.shm.programs write|wait|ping NAME...
 """
 
 from __future__ import annotations
