@@ -29,6 +29,7 @@ LOGIN, SUBSCRIBE, HISTORY, SEND_ORDER, CHANGE_ORDER, CANCEL_ORDER, CANCEL_ALL, Z
 LOGIN_REPLY, ACCOUNT, INSTRUMENT, LOGIN_DONE, CLOCK, TRADE, BOOK, HISTORY_TRADE, HISTORY_END = range(64, 73)
 ORDER, POSITION, TICKER_STATE, STATE = range(73, 77)
 
+# fmt: off
 LOGIN_BODY = np.dtype([("key", "S32"), ("user", "S64"), ("password", "S64"), ("full", "u1"), ("pad", "V7")])
 SUBSCRIBE_BODY = np.dtype(
     [("ticker", "S16"), ("exchange", "S4"), ("trades", "u1"), ("depth", "u1"), ("on", "u1"), ("pad", "V1")]
@@ -93,6 +94,7 @@ POSITION_BODY = np.dtype([
 ])  # open_quantity >= 0 with open_side 1 buy, 2 sell, 0 flat
 TICKER_STATE_BODY = np.dtype([("index", "<i4"), ("state", "<i4"), ("ts_ns", "<i8")])
 STATE_BODY = np.dtype([("type", "<i4"), ("value", "<i4")])  # passed on to the state callback as it is
+# fmt: on
 
 BODIES: dict[int, np.dtype[Any]] = {
     LOGIN: LOGIN_BODY, SUBSCRIBE: SUBSCRIBE_BODY, HISTORY: HISTORY_BODY,

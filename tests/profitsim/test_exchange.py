@@ -1,0 +1,163 @@
+"""The library against the project's own exchange, stepped by hand on a manual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from profitdll.constants import OrderStatus, OrderType, Side
+from profitdll.errors import DllError, LoginRefused
+from profitdll.library import Library
+from profitdll.market import Market
+from profitdll.market_time import utc_ns
+from profitdll.routing import Account, Routing
+from profitdll.session import Session
+from tests.exchange.kit import SteppedExchange, config_of
+from tests.profitsim.conftest import Rig
+
+ACCOUNT = Account(0, "paper")
+
+
+class ExchangeRig(Rig):
+    """A session whose exchange is the real one; `until` lets the exchange work meanwhile."""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__(library)
+        self.exchange = SteppedExchange(config_of()).open()
+
+    def log_in(self, *, full: bool, password: str = "paper") -> Session:
+        self.session = self.make_session(full=full, password=password, port=self.exchange.counters["port"])
+        self.session.open()
+        return self.session
+
+    def connect_to_exchange(self, *, full: bool) -> Session:
+        session = self.log_in(full=full)
+        self.exchange.until(lambda: session.connected, "the connected states")
+        return session
+
+    def start_market(self) -> None:
+        self.exchange.started = True
+        self.exchange.step()
+        self.exchange.step(1.5)
+
+    def close(self) -> None:
+        super().close()
+        self.exchange.close()
+
+
+@pytest.fixture
+def live(library: Library) -> Iterator[ExchangeRig]:
+    made = ExchangeRig(library)
+    yield made
+    made.close()
+
+
+def test_market_data_arrive_as_the_exchange_sent_them(live: ExchangeRig) -> None:
+    live.connect_to_exchange(full=False)
+    market, exchange = Market(live.library), live.exchange
+    assert market.server_clock_ns() == exchange.stage.market.first_ns // 1_000_000 * 1_000_000 - 1_000_000_000
+    market.subscribe("WDOFUT", "F")
+    market.subscribe_depth("WDOFUT", "F")
+    exchange.until(lambda: exchange.stage.server._sessions[1].wanted.all(), "both subscriptions")
+    live.start_market()
+    exchange.step(5.0)
+    books, trades = exchange.counters["books"], exchange.counters["trades"]
+    assert books > 20
+    assert trades > 5
+    exchange.until(lambda: len([e for e in live.heard.of("depth") if e[3] == 6]) == books, "every book")
+    exchange.until(lambda: len(live.heard.of("trade")) == trades, "every trade")
+    stamps = [utc_ns(event[4].trade_date) for event in live.heard.of("trade")]
+    assert stamps == sorted(stamps)
+    assert exchange.stage.market.first_ns <= stamps[0] <= stamps[-1] <= exchange.stage.market.first_ns + 10_000_000_000
+
+
+def test_an_order_is_filled_and_its_position_closed(live: ExchangeRig) -> None:
+    live.connect_to_exchange(full=True)
+    live.start_market()
+    routing = Routing(live.library, "paper")
+    assert routing.accounts() == [ACCOUNT]
+    assert routing.account_enabled(ACCOUNT)
+    local_id = routing.send_order(ACCOUNT, "WDOFUT", "F", Side.BUY, OrderType.MARKET, 2)
+
+    def status(of: int) -> int:
+        return routing.order_details(local_id=of).status
+
+    live.exchange.until(lambda: status(local_id) == OrderStatus.FILLED, "the fill")
+    filled = routing.order_details(local_id=local_id)
+    assert (filled.traded_quantity, filled.leaves_quantity) == (2, 0)
+    assert filled.cl_ord_id
+    assert filled.average_price > 0
+    live.exchange.until(lambda: routing.position(ACCOUNT, "WDOFUT", "F").signed_quantity == 2, "the position")
+    closing = routing.zero_position(ACCOUNT, "WDOFUT", "F")
+    live.exchange.until(lambda: status(closing) == OrderStatus.FILLED, "the closing fill")
+    live.exchange.until(lambda: routing.position(ACCOUNT, "WDOFUT", "F").signed_quantity == 0, "flat")
+    assert {event for event in live.heard.of("order")} == {
+        (local_id, filled.cl_ord_id),
+        (closing, routing.order_details(local_id=closing).cl_ord_id),
+    }
+
+
+def test_a_resting_order_is_changed_and_cancelled(live: ExchangeRig) -> None:
+    live.connect_to_exchange(full=True)
+    live.start_market()
+    routing = Routing(live.library, "paper")
+    touch = live.exchange.stage.market.last_ticks(0) * 0.5
+    local_id = routing.send_order(ACCOUNT, "WDOFUT", "F", Side.BUY, OrderType.LIMIT, 1, touch - 50)
+
+    def details() -> Any:
+        return routing.order_details(local_id=local_id)
+
+    live.exchange.until(lambda: details().status == OrderStatus.NEW, "the order to rest")
+    routing.change(details().cl_ord_id, ACCOUNT, touch - 60, -1.0, 2)
+    live.exchange.until(lambda: details().price == touch - 60 and details().quantity == 2, "the change")
+    routing.cancel(details().cl_ord_id, ACCOUNT)
+    live.exchange.until(lambda: details().status == OrderStatus.CANCELED, "the cancel")
+    assert details().leaves_quantity == 0
+
+
+def test_a_wrong_routing_password_is_dropped_in_silence(live: ExchangeRig) -> None:
+    live.connect_to_exchange(full=True)
+    live.start_market()
+    routing = Routing(live.library, "wrong")
+    local_id = routing.send_order(ACCOUNT, "WDOFUT", "F", Side.BUY, OrderType.MARKET, 1)
+    live.exchange.until(
+        lambda: routing.order_details(local_id=local_id).status == OrderStatus.HADES_CREATED, "the last sign of it"
+    )
+    live.exchange.step(5.0)
+    assert routing.order_details(local_id=local_id).status == OrderStatus.HADES_CREATED
+
+
+def test_a_wrong_password_is_a_refusal(live: ExchangeRig) -> None:
+    session = live.log_in(full=False, password="wrong")
+    live.exchange.until(lambda: (0, 2) in live.heard.of("state"), "the refusal")
+    with pytest.raises(LoginRefused, match="password is wrong"):
+        session.wait_connected(1.0)
+
+
+def test_a_second_process_with_the_same_key_is_refused(live: ExchangeRig) -> None:
+    live.exchange.client(full=False, key="key")
+    session = live.log_in(full=False)
+    live.exchange.until(lambda: (0, 200) in live.heard.of("state"), "the refusal")
+    with pytest.raises(LoginRefused):
+        session.wait_connected(1.0)
+
+
+def test_history_of_the_recorded_past(live: ExchangeRig) -> None:
+    live.connect_to_exchange(full=False)
+    live.start_market()
+    live.exchange.step(20.0)
+    first_ns = live.exchange.stage.market.first_ns
+    Market(live.library).request_history("WDOFUT", "F", first_ns // 10**9 * 10**9, first_ns + 10_000_000_000)
+    live.exchange.until(lambda: live.heard.of("progress")[-1:] == [("WDOFUT", "F", 100)], "the end of history")
+    trades = live.heard.of("history")
+    assert len(trades) > 5
+    assert [event[2] & 2 for event in trades] == [0] * (len(trades) - 1) + [2]
+
+
+def test_an_account_of_another_is_not_found(live: ExchangeRig) -> None:
+    live.connect_to_exchange(full=True)
+    with pytest.raises(DllError) as error:
+        Routing(live.library, "paper").enumerate_orders(Account(99, "nobody"))
+    assert error.value.name == "NL_NOT_FOUND"
