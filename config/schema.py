@@ -79,6 +79,7 @@ class Agents(_Section):
 class Models(_Section):
     bundle: str = ""  # folder written by `train`; empty: ml abstains
     predict_every_ms: AtLeastOne = 100
+    horizon_ms: AtLeastOne = 5000  # what `train` teaches to foresee; a bundle brings its own
 
 
 class Consensus(_Section):

@@ -74,7 +74,7 @@ def relearn(address, scratch):  # type: ignore[no-untyped-def]
     seen = 0
     number, cursor = _oldest(np.uint64(context.trades_ring))
     while number < cursor:
-        if ring_copy(np.uint64(context.trades_ring), number, scratch):
+        if ring_copy(np.uint64(context.trades_ring), number, scratch) == 1:
             trade = carray(at(scratch), 1, TRADE)[0]
             index = np.int64(trade.symbol)
             symbol = symbol_at(context, index)
@@ -87,14 +87,14 @@ def relearn(address, scratch):  # type: ignore[no-untyped-def]
         number += np.uint64(1)
     number, cursor = _oldest(np.uint64(context.book_ring))
     while number < cursor:
-        if ring_copy(np.uint64(context.book_ring), number, scratch):
+        if ring_copy(np.uint64(context.book_ring), number, scratch) == 1:
             book = carray(at(scratch), 1, BOOK)[0]
             _see(context, book.ingest_seq, np.int64(book.symbol), book.ts_ns)
             seen += 1
         number += np.uint64(1)
     number, cursor = _oldest(np.uint64(context.candles_ring))
     while number < cursor:
-        if ring_copy(np.uint64(context.candles_ring), number, scratch):
+        if ring_copy(np.uint64(context.candles_ring), number, scratch) == 1:
             candle = carray(at(scratch), 1, CANDLE)[0]
             symbol = symbol_at(context, np.int64(candle.symbol))
             if candle.flags & FLAG_HISTORY == 0 and symbol.forming != 0 and symbol.bar_start_ns <= candle.start_ns:

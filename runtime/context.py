@@ -141,7 +141,11 @@ class StageContext:
 
     def market_start_requested(self) -> bool:
         """The supervisor found all stages ready: the simulated market may start."""
-        return bool(self.run.words[words.RUN_MARKET_START])
+        return int(self.run.words[words.RUN_MARKET_START]) == words.MARKET_START
+
+    def market_stop_requested(self) -> bool:
+        """The run is ending: the simulated market stands still, so that every stage can take in what was played."""
+        return int(self.run.words[words.RUN_MARKET_START]) == words.MARKET_STOP
 
     def set_state(self, state: int) -> None:
         self.counters.words[words.STAGE_STATE] = state

@@ -12,14 +12,6 @@ from runtime.topology import STAGES, StageSpec, stages_of
 from shm import counters as words
 from shm.counters import RunCounters, StageCounters
 
-LATENCIES = {
-    "callback": ("ingest", "callback"),
-    "ingest_to_features": ("features", "ring_hop"),
-    "features_compute": ("features", "compute"),
-    "signal_to_decision": ("execution", "signal_to_decision"),
-    "decision_to_send": ("execution", "decision_to_send"),
-    "tick_to_order": ("execution", "tick_to_order"),
-}
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9}
 
 
@@ -51,7 +43,7 @@ def latency_table(run: RunCounters, config: Config) -> dict[str, dict[str, float
 def _add_hops(table: dict[str, Any], block: StageCounters, spec: StageSpec) -> None:
     for name in block.histogram_names():
         histogram = block.histogram(name)
-        hop = name if spec.name in ("ingest", "features", "execution") else f"{spec.name}.{name}"
+        hop = name if spec.name in ("ingest", "execution") else f"{spec.name}.{name}"
         if histogram.samples == 0:
             table[hop] = None
             continue

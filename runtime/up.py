@@ -23,6 +23,7 @@ from runtime.launcher import POLL_S, Launcher, LaunchError
 from runtime.topology import BY_NAME
 from shm import counters as words
 
+MARKET_TAIL_S = 0.3  # after the market stands still: what is in the sockets arrives
 TAPE_TAIL_S = 2.0  # after the last event: orders and signals in flight come to rest
 
 
@@ -91,6 +92,7 @@ class Run:
             launcher.start()
             self.tell("all stages ready")
             reason, error = self._go(launcher)
+            self._end_market(launcher)
             launcher.stop()
             summary = {"run": str(self.folder), **report.summary(launcher.run, self.config)}
             return Outcome(summary, launcher.clean() and not error, error, reason)
@@ -99,13 +101,21 @@ class Run:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def _end_market(self, launcher: Launcher) -> None:
+        """Let the simulated market stand still, and give its last events the time to come through."""
+        if "exchange" not in launcher.children:
+            return
+        launcher.run.words[words.RUN_MARKET_START] = words.MARKET_STOP
+        launcher.doorbells.ring(BY_NAME["exchange"].number)
+        sleep_s(MARKET_TAIL_S)
+
     def _on_signal(self, number: int, frame: object) -> None:
         if self._stop:  # a second time: the person is in a hurry
             raise KeyboardInterrupt
         self._stop = f"signal {signal.Signals(number).name}"
 
     def _go(self, launcher: Launcher) -> tuple[str, str]:
-        launcher.run.words[words.RUN_MARKET_START] = 1
+        launcher.run.words[words.RUN_MARKET_START] = words.MARKET_START
         if "exchange" in launcher.children:
             launcher.doorbells.ring(BY_NAME["exchange"].number)
         started_ns = monotonic_ns()

@@ -32,7 +32,7 @@ RUN_BYTES = 4096
 RUN_CLOCK_OFFSET_NS = 0  # market_ns = monotonic_ns x speed + this; written by ingest
 RUN_CLOCK_SPEED = 1  # float64
 RUN_CLOCK_READY = 2
-RUN_MARKET_START = 3  # the supervisor: all stages are ready, the simulated market may start
+RUN_MARKET_START = 3  # the supervisor to the simulated market: MARKET_*
 RUN_STOP_REQUEST = 4  # anyone: stop the run
 RUN_SUPERVISOR_PID = 5
 RUN_SUPERVISOR_HEARTBEAT_NS = 6
@@ -52,6 +52,7 @@ STATES = ("empty", "starting", "running", "stopping", "stopped", "failed")
 EMPTY, STARTING, RUNNING, STOPPING, STOPPED, FAILED = range(6)
 COMMAND_NONE, COMMAND_STOP = 0, 1
 REQUEST_NONE, REQUEST_RESTART = 0, 1
+MARKET_WAIT, MARKET_START, MARKET_STOP = 0, 1, 2
 
 _NAMES = 128
 _VALUES = _NAMES + COUNTERS * NAME_BYTES

@@ -113,7 +113,7 @@ def ring_bells(wake, ring):  # type: ignore[no-untyped-def]
 def _anything_new(watched, count):  # type: ignore[no-untyped-def]
     words = carray(at(watched), 2 * count, np.uint64)
     for i in range(count):
-        if load_acquire(np.uint64(words[2 * i])) != load_relaxed(np.uint64(words[2 * i + 1])):
+        if load_acquire(np.uint64(words[2 * i])) > load_relaxed(np.uint64(words[2 * i + 1])):
             return True  # partner: the writer's store_release of the cursor, or of the command word
     return False
 
@@ -122,7 +122,7 @@ def _anything_new(watched, count):  # type: ignore[no-untyped-def]
 def bell_sleep(wake, bell, watched, count, timeout_ns):  # type: ignore[no-untyped-def]
     """Sleep at `bell` until it is rung, at most `timeout_ns` (and MAX_SLEEP_NS).
 
-    watched: address of `count` pairs of addresses (shared word, own word); a pair that differs means news.
+    watched: address of `count` pairs of addresses (shared word, own word); a shared word above the own one means news.
     Returns 1 when there was news without sleeping, else 0 (rung, time over, or a signal: the caller looks again).
     """
     bells = load_relaxed(wake)
@@ -216,7 +216,7 @@ class Bell:
         self._kept: list[Any] = []
 
     def watch(self, shared_address: int, own_address: int, keep: Any = None) -> None:
-        """Never sleep while the word at `shared_address` differs from the one at `own_address`; `keep` is kept alive."""
+        """Never sleep while the word at `shared_address` is above the one at `own_address`; `keep` is kept alive."""
         self._watched = np.append(self._watched, np.array([shared_address, own_address], np.uint64))
         self._kept.append(keep)
 

@@ -88,40 +88,50 @@ def ring_publish(ring, record, wake):  # type: ignore[no-untyped-def]
 
 
 @inline
+def _count_lap(reader, ring, number):  # type: ignore[no-untyped-def]
+    """The reader was lapped: go on an eighth of the ring ahead of the oldest record, and count what is lost."""
+    cursor = load_acquire(ring + np.uint64(OFFSET_CURSOR))  # partner: store_release of the cursor
+    capacity = load_relaxed(ring + np.uint64(OFFSET_CAPACITY))
+    restart = cursor - (capacity - capacity // np.uint64(8)) if cursor > capacity else np.uint64(0)
+    restart = max(restart, number + np.uint64(1))
+    lost = reader + np.uint64(8 * READER_LOST)
+    laps = reader + np.uint64(8 * READER_LAPS)
+    store_relaxed(lost, load_relaxed(lost) + restart - number)
+    store_relaxed(laps, load_relaxed(laps) + np.uint64(1))
+    store_relaxed(reader + np.uint64(8 * READER_NEXT), restart)
+
+
+@inline
 def ring_copy(ring, number, out):  # type: ignore[no-untyped-def]
-    """Copy record `number`, which the cursor has passed, to address `out`. False: it was overwritten meanwhile."""
+    """Copy record `number` to address `out`. 1: done; 0: it is not written yet; -1: it was overwritten."""
     slot = slot_address(ring, number)
     whole = np.uint64(2) * number + np.uint64(2)
-    if load_acquire(slot) != whole:  # partner: store_release of the even sequence
-        return False
+    sequence = load_acquire(slot)  # partner: store_release of the even sequence
+    if sequence != whole:
+        return 0 if sequence < whole else -1
     copy_bytes(out, slot, _record_size(ring))
     fence_acquire()  # partner: fence_release after the odd mark
-    return load_relaxed(slot) == whole
+    return 1 if load_relaxed(slot) == whole else -1
 
 
 @inline
 def reader_next(reader, out):  # type: ignore[no-untyped-def]
-    """Copy a reader's next record to address `out`; False when there is none. Counts what a lap has cost."""
+    """Copy a reader's next record to address `out`; False when there is none. Counts what a lap has cost.
+
+    The slot's own sequence says whether the record is there: one cache line, where the cursor would be a second. It
+    may be seen just before the cursor moves; a writer that dies between the two leaves a record which its successor
+    counts as published.
+    """
     ring = load_relaxed(reader + np.uint64(8 * READER_RING))
     while True:
-        cursor = load_acquire(ring + np.uint64(OFFSET_CURSOR))  # partner: store_release of the cursor
         number = load_relaxed(reader + np.uint64(8 * READER_NEXT))
-        if number >= cursor:
+        found = ring_copy(ring, number, out)
+        if found == 0:
             return False
-        capacity = load_relaxed(ring + np.uint64(OFFSET_CAPACITY))
-        if cursor - number <= capacity and ring_copy(ring, number, out):
+        if found == 1:
             store_relaxed(reader + np.uint64(8 * READER_NEXT), number + np.uint64(1))
             return True
-        # Lapped. The cursor may have moved on since: go by a fresh one, and leave an eighth of the ring as a start.
-        cursor = load_acquire(ring + np.uint64(OFFSET_CURSOR))
-        restart = cursor - (capacity - capacity // np.uint64(8)) if cursor > capacity else np.uint64(0)
-        restart = max(restart, number + np.uint64(1))
-        lost = load_relaxed(reader + np.uint64(8 * READER_LOST)) + restart - number
-        store_relaxed(reader + np.uint64(8 * READER_LOST), lost)
-        store_relaxed(
-            reader + np.uint64(8 * READER_LAPS), load_relaxed(reader + np.uint64(8 * READER_LAPS)) + np.uint64(1)
-        )
-        store_relaxed(reader + np.uint64(8 * READER_NEXT), restart)
+        _count_lap(reader, ring, number)
 
 
 @kernel("uint64(uintp, uintp, uintp)")
@@ -142,8 +152,8 @@ def read(reader, out, limit):  # type: ignore[no-untyped-def]
 
 @kernel("boolean(uintp, uint64, uintp)")
 def copy_record(ring, number, out):  # type: ignore[no-untyped-def]
-    """For Python: ring_copy."""
-    return ring_copy(ring, number, out)
+    """For Python: whether record `number` could be copied whole."""
+    return ring_copy(ring, number, out) == 1
 
 
 @kernel("int64(uintp)")
