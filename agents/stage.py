@@ -1,0 +1,177 @@
+"""One specialist as a process: the feature ring and the raw rings it reads in, signals out.
+
+Vectors are the clock. The features worker publishes vector n after ingest has published event n, so when a vector is
+seen every raw record up to it is there: they are applied first, and the opinion rests on exactly the events up to n.
+Every vector passes the detector; only the newest of a batch is spoken about, because an opinion on the past is worth
+nothing. A lap makes the detector start cold. A restart is the normal start: cold, and silent until warm.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from agents.detector import EVIDENCE, Detector, market_records
+from agents.offline import judge
+from agents.policy import Opinion, Speaker
+from bus.messages import MESSAGE_VERSION, Signal
+from runtime.context import StageContext
+from runtime.stage import Stage
+from shm.layouts import BOOK, FEATURE, TRADE
+
+BATCH = 256
+RAW = {"trades": TRADE, "book": BOOK}
+RAW_ROOM = 8192  # raw records between two batches of vectors; beyond it they wait in the ring
+LAPPED = "lapped: records were lost"
+UPSTREAM = "features"
+COUNTERS = ("vectors", "signals", "abstentions", "lost")
+MODULES = {name: f"agents.{name}" for name in ("order_flow", "liquidity", "tape_reading", "footprint")}
+
+
+class RawFeed:
+    """Raw records of one ring that no vector has reached yet."""
+
+    def __init__(self, reader: Any, dtype: np.dtype[Any]) -> None:
+        self._reader = reader
+        self._kept = np.zeros(RAW_ROOM, dtype)
+        self._count = 0
+
+    @property
+    def lost(self) -> int:
+        return int(self._reader.lost)
+
+    def up_to(self, ingest_seq: int) -> np.ndarray[Any, Any]:
+        """What is there, read on until a record is newer than `ingest_seq` or there is none."""
+        while self._count < RAW_ROOM and (self._count == 0 or self._kept["ingest_seq"][self._count - 1] <= ingest_seq):
+            count = self._reader.read(self._kept[self._count :])
+            if count == 0:
+                break
+            self._count += count
+        return self._kept[: self._count]
+
+    def used(self, count: int) -> None:
+        """The first `count` records have been applied."""
+        rest = self._count - count
+        self._kept[:rest] = self._kept[count : self._count].copy()
+        self._count = rest
+
+    def forget(self) -> None:
+        self._count = 0
+
+
+class AgentStage(Stage):
+    """One of the four specialists. Counters: vectors, signals (votes), abstentions, lost (to laps); histogram `judge`."""
+
+    def __init__(self, source: str) -> None:
+        if source not in MODULES:
+            raise ValueError(f"there is no specialist {source!r}; there are {', '.join(MODULES)}")
+        self.name = source
+
+    def on_start(self, context: StageContext) -> None:
+        """Attach at the newest records; the detector begins cold."""
+        self._context = context
+        self._detector: Detector = import_module(MODULES[self.name]).DETECTOR
+        config, detector = context.config, self._detector
+        context.counters.declare(*COUNTERS)
+        self._latency = context.histogram("judge")
+        # raw rings first: a vector that is seen later must not be older than the raw records
+        self._raw = {ring: RawFeed(context.reader(ring), RAW[ring]) for ring in detector.rings}
+        self._none = {ring: np.zeros(0, dtype) for ring, dtype in RAW.items()}
+        self._reader = context.reader("features")
+        self._publisher = context.publisher()
+        symbols = len(config.instruments)
+        self._states = np.zeros(symbols, detector.state)
+        self._markets = market_records(config.instruments)
+        self._vectors, self._evidence = np.zeros(BATCH, FEATURE), np.zeros(BATCH, EVIDENCE)
+        self._taken = np.zeros(2, np.int64)
+        every_ns, horizon_ns = config.agents.signal_every_ms * 1_000_000, config.agents.horizon_ms * 1_000_000
+        self._speakers = [Speaker(every_ns, horizon_ns) for _ in range(symbols)]
+        self._max_age_ns = config.risk.max_data_age_ms * 1_000_000
+        self._lost = 0
+        self._sequence = 0
+
+    def do_work(self) -> int:
+        """One batch of vectors through the detector, and a word on the newest of each symbol if it is due."""
+        count = int(self._reader.read(self._vectors))
+        lapped = self._notice_laps()
+        if count == 0:
+            return 0
+        vectors = self._vectors[:count]
+        self._observe(vectors)
+        lapped = self._notice_laps() or lapped
+        self._context.counters.add("vectors", count)
+        if count == BATCH:
+            return count  # more wait: only the newest is worth a word
+        problem = self._context.upstream_problem(UPSTREAM)
+        for symbol in range(len(self._speakers)):
+            rows = np.flatnonzero(vectors["symbol"] == symbol)
+            if len(rows):
+                row = int(rows[-1])
+                self._attend(symbol, vectors[row], self._evidence[row], LAPPED if lapped else problem)
+        return count
+
+    def _observe(self, vectors: np.ndarray[Any, Any]) -> None:
+        newest = int(vectors["ingest_seq"][-1])
+        first = 0
+        while first < len(vectors):
+            raw = {ring: feed.up_to(newest) for ring, feed in self._raw.items()}
+            # a full buffer may not reach the newest vector: then only those that it covers now
+            last = len(vectors)
+            for records in raw.values():
+                if len(records) == RAW_ROOM:
+                    reach = int(np.searchsorted(vectors["ingest_seq"], records["ingest_seq"][-1]))
+                    last = min(last, max(reach, first))
+            part = slice(first, last)
+            self._detector.observe(
+                self._states, self._markets, vectors[part], raw.get("trades", self._none["trades"]),
+                raw.get("book", self._none["book"]), self._taken, self._evidence[part],
+            )  # fmt: skip
+            taken = {"trades": int(self._taken[0]), "book": int(self._taken[1])}
+            for ring, feed in self._raw.items():
+                feed.used(taken[ring])
+            first = last
+
+    def _notice_laps(self) -> bool:
+        """Whether records were lost since the last look; then everything heard so far is forgotten."""
+        lost = int(self._reader.lost) + sum(feed.lost for feed in self._raw.values())
+        if lost == self._lost:
+            return False
+        self._context.counters.add("lost", lost - self._lost)
+        self._lost = lost
+        self._states[:] = np.zeros(1, self._detector.state)
+        for feed in self._raw.values():
+            feed.forget()
+        return True
+
+    def _attend(self, symbol: int, vector: Any, evidence: Any, problem: str) -> None:
+        start_ns = self._context.clock.monotonic_ns()
+        what = self._judge(vector, evidence, problem, start_ns)
+        if self._speakers[symbol].says(int(vector["ts_ns"]), what):
+            self._context.counters.add("abstentions" if what.abstains else "signals")
+            self._send(symbol, vector, what)
+            self._latency.record(self._context.clock.monotonic_ns() - start_ns)
+
+    def _judge(self, vector: Any, evidence: Any, problem: str, now_ns: int) -> Opinion:
+        if problem:
+            return Opinion(abstains=problem)
+        if vector["recv_ns"] and now_ns - int(vector["recv_ns"]) > self._max_age_ns:
+            return Opinion(abstains=f"data is older than {self._max_age_ns // 1_000_000} ms")
+        return judge(self._detector, int(vector["ready"]), evidence)
+
+    def _send(self, symbol: int, vector: Any, what: Opinion) -> None:
+        ts_ns, horizon_ms = int(vector["ts_ns"]), self._context.config.agents.horizon_ms
+        self._publisher.publish(
+            Signal(
+                version=MESSAGE_VERSION, source=self.name, sequence=self._sequence, epoch=self._context.epoch,
+                symbol=symbol, ingest_seq=int(vector["ingest_seq"]), ts_ns=ts_ns, recv_ns=int(vector["recv_ns"]),
+                features_publish_ns=int(vector["publish_ns"]), publish_ns=self._context.clock.monotonic_ns(),
+                direction=what.direction, confidence=what.confidence, horizon_ms=horizon_ms,
+                valid_until_ns=ts_ns + horizon_ms * 1_000_000, patterns=what.patterns, abstains=what.abstains,
+            )
+        )  # fmt: skip
+        self._sequence += 1
+
+    def on_close(self) -> None:
+        """Nothing of its own is open: the context closes rings and sockets."""

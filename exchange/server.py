@@ -1,0 +1,314 @@
+"""The exchange's sockets: accepts clients on 127.0.0.1, reads their messages, tells them the market and their orders.
+
+One thread, one selector, nothing blocks: a client that is slow, silent or speaks nonsense ends its own connection and
+touches no other. It knows no market rules: orders go to the desk, market batches come in from the stage. It reads no
+clock: time comes with each call.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from exchange import protocol
+from exchange.connection import BadFrame, Connection, ConnectionOver, TooSlow
+from exchange.desk import Desk, text
+from exchange.engine import Event
+from exchange.market import Array, Batch
+from exchange.session import Pieces, Session
+from exchange.tally import Tally
+from exchange.trading_day import Change
+from profitdll.constants import NL_CODES, TickerState
+
+LOGIN_ACCEPTED, LOGIN_INVALID, LOGIN_BAD_PASSWORD, LOGIN_REFUSED = 0, 1, 2, 200
+ACCOUNT_ENABLED = 2
+LONGEST_HISTORY_NS = 10 * 86_400 * 1_000_000_000
+ORDER_MESSAGES = range(protocol.SEND_ORDER, protocol.ZERO_POSITION + 1)
+
+
+# Windows answers a bind to a port that another process holds exclusively with "access denied"
+TAKEN = {
+    errno.EADDRINUSE,
+    getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE),
+    getattr(errno, "WSAEACCES", errno.EADDRINUSE),
+}
+
+
+class PortTaken(OSError):
+    """The configured port cannot be had; the message names it and says what to do."""
+
+
+class Moment(NamedTuple):
+    """The time of one piece of work: both clocks, and how the market clock runs."""
+
+    monotonic_ns: int
+    market_ns: int
+    speed: float
+    running: bool
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; 0: any free port. Raises PortTaken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # Windows lets two processes share a port without it
+    if exclusive is not None:
+        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(32)
+    except OSError as error:
+        listener.close()
+        mend = "set exchange.port to another port, or to 0 for any free one"
+        if error.errno in TAKEN:
+            why = f"is taken by another process: stop that process (perhaps another run), or {mend}"
+        else:
+            why = f"cannot be used ({error.strerror}): {mend}"
+        raise PortTaken(f"port {port} on 127.0.0.1 {why}") from error
+    listener.setblocking(False)
+    return listener
+
+
+class Server:
+    """All connections. `password` is what a login must carry."""
+
+    def __init__(self, port: int, desk: Desk, password: str, tally: Tally, log: logging.Logger) -> None:
+        self.desk, self.tally, self.log = desk, tally, log
+        self._password = password
+        self._listener = listen(port)
+        self.port: int = self._listener.getsockname()[1]
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._sessions: dict[int, Session] = {}
+        self._numbers = 0
+        names = len(desk.listings.all)
+        self._of_listing = np.array([listing.instrument for listing in desk.listings.all])
+        self._ever = np.zeros((2, names), bool)  # subscribed at least once
+        self._states = [int(TickerState.OPENED)] * names
+
+    # -- once in each turn of the stage
+
+    def poll(self, timeout_s: float, moment: Callable[[], Moment]) -> int:
+        """Wait at most that long for sockets, then accept, read and answer. Returns the sockets that were ready."""
+        ready = self._selector.select(timeout_s)
+        for key, mask in ready:
+            session: Session | None = key.data
+            if session is None:
+                self._accept()
+            elif session.number in self._sessions:
+                self._guarded(session, self._serve, session, mask, moment())
+        for session in [each for each in self._sessions.values() if each.has_history]:
+            self._guarded(session, session.pump)
+        for session in list(self._sessions.values()):
+            self._settle(session)
+        return len(ready)
+
+    def publish(self, batch: Batch) -> None:
+        """Tell every subscriber a batch of market events, and count those nobody was there for."""
+        events, books = len(batch.kinds), len(batch.books)
+        self.tally.market_events += events
+        self.tally.books += books
+        self.tally.trades += events - books
+        pieces = Pieces(batch)
+        reached = np.zeros(events, bool)
+        for session in list(self._sessions.values()):
+            for name, wanted in self._views(session.wanted):
+                reached |= wanted[batch.kinds, batch.symbols]
+                data = pieces.of(wanted, name)
+                if data and session.number in self._sessions:
+                    self._guarded(session, session.connection.send, data)
+        ever = np.zeros((2, len(self.desk.engine.instruments)), bool)
+        for _, wanted in self._views(self._ever):
+            ever |= wanted
+        self.tally.undelivered_events += int(np.count_nonzero(ever[batch.kinds, batch.symbols] & ~reached))
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Tell every full client what changed of orders and positions."""
+        for event in events:
+            for session in self._logged_in(full=True):
+                self._guarded(session, session.connection.send, self.desk.encode(event, session.number))
+        self.tally.fills = self.desk.engine.fills
+
+    def tell_state(self, change: Change) -> None:
+        """Tell every client that an instrument's session closed or opened."""
+        for listing in self.desk.listings.all:
+            if listing.instrument == change.instrument:
+                self._states[listing.index] = change.state
+                fields = {"index": listing.index, "state": change.state, "ts_ns": change.ns}
+                for session in self._logged_in():
+                    self._guarded(session, self._send, session, protocol.TICKER_STATE, fields)
+
+    def tell_clock(self, moment: Moment) -> None:
+        """Tell every client the market's time and whether it runs."""
+        for session in self._logged_in():
+            self._guarded(session, self._send_clock, session, moment)
+
+    def close(self) -> None:
+        for session in list(self._sessions.values()):
+            self._end(session)
+        self._selector.close()
+        self._listener.close()
+
+    # -- connections
+
+    def _accept(self) -> None:
+        try:
+            accepted, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # it was gone before we looked
+        self._numbers += 1
+        session = Session(self._numbers, Connection(accepted), len(self.desk.listings.all))
+        self._sessions[session.number] = session
+        self._selector.register(accepted, selectors.EVENT_READ, session)
+
+    def _guarded(self, session: Session, action: Callable[..., object], *args: object) -> None:
+        """Do something for one client; when its connection is over, end it and go on."""
+        try:
+            action(*args)
+        except ConnectionOver as over:
+            self.tally.bad_frames += isinstance(over, BadFrame)
+            self.tally.slow_clients += isinstance(over, TooSlow)
+            tell = self.log.warning if isinstance(over, BadFrame | TooSlow) else self.log.info
+            tell("client %d dropped: %s", session.number, over, extra={"fields": {"full": session.full}})
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        if self._sessions.pop(session.number, None) is not None:
+            self._selector.unregister(session.connection.socket)
+            session.connection.close()
+            self._count_clients()
+
+    def _settle(self, session: Session) -> None:
+        """Watch for room only while bytes wait; close a refused client once it was told."""
+        waiting = session.connection.backlog > 0 or session.has_history
+        if session.leaving and not waiting:
+            self._end(session)
+            return
+        mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0)
+        if self._selector.get_key(session.connection.socket).events != mask:
+            self._selector.modify(session.connection.socket, mask, session)
+
+    def _serve(self, session: Session, mask: int, moment: Moment) -> None:
+        if mask & selectors.EVENT_WRITE:
+            session.connection.flush()
+        if mask & selectors.EVENT_READ:
+            for message, body in session.connection.receive():
+                if not session.leaving and session.number in self._sessions:
+                    self._handle(session, message, body, moment)
+
+    # -- messages
+
+    def _handle(self, session: Session, message: int, body: np.void, moment: Moment) -> None:
+        if message == protocol.LOGIN:
+            self._login(session, body, moment)
+        elif not session.logged_in:
+            raise BadFrame(f"message type {message} before the login")
+        elif message == protocol.SUBSCRIBE:
+            self._subscribe(session, body)
+        elif message == protocol.HISTORY:
+            self._history(session, body)
+        elif not session.full:
+            raise BadFrame(f"message type {message} on a market data session")
+        else:
+            self.tell(self.desk.receive(message, body, session.number, moment.monotonic_ns, moment.market_ns))
+
+    def _login(self, session: Session, body: np.void, moment: Moment) -> None:
+        if session.logged_in:
+            raise BadFrame("a second login on one connection")
+        key, full = text(body["key"]), bool(body["full"])
+        code = self._login_code(key, text(body["user"]), text(body["password"]), full, moment)
+        session.send(protocol.LOGIN_REPLY, code=code)
+        if code != LOGIN_ACCEPTED:
+            self.tally.refused_logins += 1
+            self.log.warning("login refused with code %d", code, extra={"fields": {"client": session.number}})
+            session.leaving = True
+            return
+        session.key, session.full = key, full
+        self._count_clients()
+        self._greet(session, moment)
+
+    def _login_code(self, key: str, user: str, password: str, full: bool, moment: Moment) -> int:
+        if not key or not user:
+            return LOGIN_INVALID
+        if password != self._password:
+            return LOGIN_BAD_PASSWORD
+        for other in [each for each in self._logged_in() if (each.key, each.full) == (key, full)]:
+            # its process may have died: then its socket says so, and the key is free again
+            self._guarded(other, self._serve, other, selectors.EVENT_READ, moment)
+            if other.number in self._sessions:
+                return LOGIN_REFUSED
+        return LOGIN_ACCEPTED
+
+    def _greet(self, session: Session, moment: Moment) -> None:
+        """All that a client is told before its login counts as finished."""
+        for listing in self.desk.listings.all:
+            spec = self.desk.engine.instruments[listing.instrument]
+            session.send(
+                protocol.INSTRUMENT, index=listing.index, state=self._states[listing.index], ticker=listing.ticker,
+                exchange=listing.exchange, tick=spec.tick, lot=spec.lot, point_value=spec.point_value,
+            )  # fmt: skip
+        self._send_clock(session, moment)
+        orders: list[bytes] = []
+        positions: list[bytes] = []
+        if session.full:
+            for account in self.desk.accounts:
+                session.send(
+                    protocol.ACCOUNT, account=account.name, broker=account.broker, flags=ACCOUNT_ENABLED,
+                    broker_name=account.broker_name, owner_name=account.owner_name,
+                )  # fmt: skip
+            orders, positions = self.desk.snapshot(session.number)
+            session.connection.send(b"".join(orders + positions))
+        session.send(protocol.LOGIN_DONE, orders=len(orders), positions=len(positions))
+
+    def _subscribe(self, session: Session, body: np.void) -> None:
+        listing = self.desk.listings.find(text(body["ticker"]), text(body["exchange"]))
+        if listing is None:
+            self.log.warning("client %d named an unknown ticker: %s", session.number, text(body["ticker"]))
+            return
+        session.subscribe(listing.index, body)
+        self._ever |= session.wanted
+
+    def _history(self, session: Session, body: np.void) -> None:
+        request, start_ns, end_ns = int(body["request"]), int(body["from_ns"]), int(body["to_ns"])
+        listing = self.desk.listings.find(text(body["ticker"]), text(body["exchange"]))
+        if listing is None:
+            session.end_history(request, NL_CODES["NL_INVALID_TICKER"])
+        elif not 0 < end_ns - start_ns <= LONGEST_HISTORY_NS:
+            session.end_history(request, NL_CODES["NL_OUT_OF_RANGE"])
+        else:
+            trades = self.desk.engine.market.history(listing.instrument, start_ns, end_ns)
+            session.add_history(request, listing.index, trades)
+
+    # -- small parts
+
+    def _logged_in(self, full: bool = False) -> list[Session]:
+        return [each for each in self._sessions.values() if each.logged_in and (each.full or not full)]
+
+    def _count_clients(self) -> None:
+        self.tally.clients = len(self._logged_in())
+
+    @staticmethod
+    def _send(session: Session, message: int, fields: dict[str, object]) -> None:
+        session.send(message, **fields)
+
+    @staticmethod
+    def _send_clock(session: Session, moment: Moment) -> None:
+        session.send(protocol.CLOCK, market_ns=moment.market_ns, speed=moment.speed, running=moment.running)
+
+    def _views(self, wanted: Array) -> Iterator[tuple[int | None, Array]]:
+        """(name, wanted[kind, instrument]) for the instruments' own names (None), then for each other name."""
+        count = len(self.desk.engine.instruments)
+        if wanted[:, :count].any():
+            yield None, wanted[:, :count]
+        for name in range(count, wanted.shape[1]):
+            if wanted[:, name].any():
+                view = np.zeros((2, count), bool)
+                view[:, self._of_listing[name]] = wanted[:, name]
+                yield name, view

@@ -1,0 +1,151 @@
+"""The exchange as a stage: plays the market by its clock, lets orders arrive, handles sockets, publishes counters.
+
+The only place here that reads clocks and the environment. The market stands still until the supervisor says that all
+stages are ready; its first event comes one second later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from exchange.build import BadTape, build_market
+from exchange.desk import Desk
+from exchange.engine import Engine
+from exchange.listing import Account, Listings
+from exchange.market_clock import MarketClock
+from exchange.server import Moment, PortTaken, Server
+from exchange.tally import Tally
+from exchange.trading_day import TradingDay
+from profitdll.constants import TickerState
+from runtime.clock import wall_ns
+from runtime.context import StageContext
+from runtime.secrets import credentials
+from runtime.stage import Refusal, Stage
+from tape.format import TapeError
+
+EVENTS_A_TURN = 4096  # so that sockets and commands are looked at between
+BATCH_EVENTS = 1024
+
+
+class ExchangeStage(Stage):
+    """The simulated exchange of paper mode and of rehearsals."""
+
+    name = "exchange"
+
+    def on_start(self, context: StageContext) -> None:
+        config = context.config
+        self._context = context
+        self._clock = context.clock
+        secrets = credentials(config.mode, simulated=True)
+        zone = ZoneInfo(config.instruments[0].timezone)
+        today = datetime.fromtimestamp(wall_ns() // 1_000_000_000, zone).date()
+        try:
+            self.market = build_market(config, today)
+        except (BadTape, TapeError) as error:
+            raise Refusal(f"the simulated market cannot start: {error}") from error
+        first_ns = self.market.first_ns
+        self._market_clock = MarketClock(first_ns, config.exchange.speed)
+        self._day = TradingDay(config.instruments, first_ns)
+        self._tally = Tally()
+        account = Account(config.execution.account, config.execution.broker, secrets.routing_password)
+        name = f"{datetime.fromtimestamp(first_ns // 1_000_000_000, zone):%y%m%d}-{context.epoch}-"
+        self.engine = Engine(self.market, [account.broker], name)
+        self._desk = Desk(
+            self.engine,
+            Listings(config.instruments),
+            [account],
+            int(config.exchange.ack_latency_ms * 1e6),
+            self._tally,
+        )
+        try:
+            self.server = Server(config.exchange.port, self._desk, secrets.password, self._tally, context.log)
+        except PortTaken as error:
+            raise Refusal(str(error)) from error
+        nets = [f"net_position_{index}" for index in range(len(config.instruments))]
+        context.counters.declare(*asdict(self._tally), *nets, "tape_ended", "port")
+        context.counters.set("port", self.server.port)
+        self._publish_counters()
+        context.log.info(
+            "the exchange listens on 127.0.0.1:%d",
+            self.server.port,
+            extra={"fields": {"source": "tape" if config.exchange.tape else "generated", "first_event_ns": first_ns}},
+        )
+
+    def do_work(self) -> int:
+        """One turn: start when told, sessions, market events, orders that arrive, sockets. Never waits."""
+        if not self._market_clock.running and self._context.market_start_requested():
+            self._market_clock.start(self._clock.monotonic_ns())
+            self.server.tell_clock(self._moment())
+            self._context.log.info("the market starts")
+        elif self._market_clock.running and self._context.market_stop_requested():
+            self._market_clock.stop(self._clock.monotonic_ns())
+            self.server.tell_clock(self._moment())
+        done = self._play() if self._market_clock.running else 0
+        moment = self._moment()
+        arrived, events = self._desk.arrive(moment.monotonic_ns, moment.market_ns)
+        self.server.tell(events)
+        done += arrived + self.server.poll(0, self._moment)
+        if done:
+            self._publish_counters()
+        return done
+
+    def wait(self, timeout_ns: int) -> None:
+        """Sleep in the selector until a socket is ready, the next event or command is due, or the time is over."""
+        if self.server.poll(self._sleep_ns(timeout_ns) / 1e9, self._moment):
+            self._publish_counters()
+
+    def on_close(self) -> None:
+        if hasattr(self, "server"):
+            self._publish_counters()
+            self.server.close()
+
+    def _moment(self) -> Moment:
+        now_ns = self._clock.monotonic_ns()
+        clock = self._market_clock
+        return Moment(now_ns, clock.market_ns(now_ns), clock.speed, clock.running)
+
+    def _play(self) -> int:
+        """Play what is due, sessions and market events in the order of their time."""
+        to_ns = self._moment().market_ns
+        done = 0
+        while done < EVENTS_A_TURN:
+            until_ns = min(to_ns, self._day.next_ns())
+            batch = self.market.advance(until_ns, BATCH_EVENTS)
+            if batch is not None:
+                done += len(batch.kinds)
+                self.server.publish(batch)
+                self.server.tell(self.engine.on_batch(batch))
+            elif until_ns < to_ns:
+                done += self._change_sessions(until_ns)
+            else:
+                break
+        return done
+
+    def _change_sessions(self, until_ns: int) -> int:
+        changes = self._day.due(until_ns)
+        for change in changes:
+            if change.state == TickerState.CLOSED:
+                self.server.tell(self.engine.expire(change.instrument, change.ns))
+            else:
+                self.engine.reopen(change.instrument)
+            self.server.tell_state(change)
+        return len(changes)
+
+    def _sleep_ns(self, timeout_ns: int) -> int:
+        now_ns = self._clock.monotonic_ns()
+        dues = [self._desk.next_due_ns()]
+        market_ns = self.market.next_due_ns()
+        next_ns = self._day.next_ns() if market_ns is None else min(market_ns, self._day.next_ns())
+        dues.append(self._market_clock.monotonic_at(next_ns))
+        return max(0, min([timeout_ns, *(due - now_ns for due in dues if due is not None)]))
+
+    def _publish_counters(self) -> None:
+        counters = self._context.counters
+        for name, value in asdict(self._tally).items():
+            counters.set(name, value)
+        for index in range(len(self.market.instruments)):
+            position = self.engine.positions.get((0, index))
+            counters.set(f"net_position_{index}", position.net if position else 0)
+        counters.set("tape_ended", int(self.market.next_due_ns() is None))

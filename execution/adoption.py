@@ -1,0 +1,58 @@
+"""A person's word `adopt`: the broker's positions become ours, under the protection of a bracket.
+
+It is the way out when broker and journal disagree for a reason that no report will ever explain (a trade made by hand,
+a position of an earlier run). It books the difference at the broker's average price and never sends an order itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from execution.brackets import Bracket, Phase
+from execution.events import BUY, SELL, Adopted, BracketChanged, BrokerView, Operator
+from execution.guardian import Quote
+from execution.ledger import Ledger
+from execution.outbox import Outbox
+from execution.sizing import direction
+
+
+def adopt(
+    event: Operator, view: BrokerView | None, ledger: Ledger, quotes: Sequence[Quote], outbox: Outbox
+) -> list[Bracket]:
+    """Book every difference to the broker's last view; returns the brackets that are to be carried forward.
+
+    A difference without a known price is not booked, and the log says so.
+    """
+    if view is None or view.problem:
+        outbox.note("error", "adopt: the broker could not be asked, so there is nothing to adopt")
+        return []
+    theirs = {position.ticker: position for position in view.positions}
+    touched = []
+    for contract in ledger.contracts:
+        known = theirs.get(contract.ticker)
+        difference = (known.quantity if known else 0) - ledger.positions[contract.symbol].quantity
+        if difference == 0:
+            continue
+        price = known.average_price if known and known.quantity else quotes[contract.symbol].last
+        if not math.isfinite(price) or price <= 0.0:
+            outbox.note("error", f"adopt: no price is known for {difference:+d} {contract.ticker}")
+            continue
+        outbox.emit(Adopted(event.market_ns, contract.symbol, difference, price))
+        touched.append(_under_a_bracket(event, ledger, outbox, contract.symbol, difference, price))
+    return touched
+
+
+def _under_a_bracket(
+    event: Operator, ledger: Ledger, outbox: Outbox, symbol: int, difference: int, price: float
+) -> Bracket:
+    """The difference joins the bracket that is live, or gets one of its own."""
+    live = ledger.live_brackets(symbol)
+    if live:
+        bracket = live[0]
+        number, side, phase, held = bracket.number, bracket.side, bracket.phase, bracket.adopted_quantity
+    else:
+        number, side, phase, held = ledger.next_bracket, BUY if difference > 0 else SELL, Phase.PROTECTED, 0
+    quantity = held + difference * direction(side)
+    outbox.emit(BracketChanged(event.market_ns, number, symbol, side, phase, "adopted", quantity, price))
+    return ledger.brackets[number]

@@ -1,0 +1,237 @@
+"""Everything that goes into the order machine and comes out of it: frozen records, also the journal's content.
+
+Each input carries the time at which it was seen (`monotonic_ns`, `market_ns`), so that the machine needs no clock
+and a run can be recomputed from its journal. Prices are float64 points as the DLL takes them; a price that is not
+known is NaN. Sides are the DLL's: 1 buy, 2 sell. No record holds a secret.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bus.messages import Message, Signal
+from profitdll.constants import AT_MARKET, OrderType, Side
+
+BUY = int(Side.BUY)
+SELL = int(Side.SELL)
+MARKET = int(OrderType.MARKET)
+LIMIT = int(OrderType.LIMIT)
+STOP_LIMIT = int(OrderType.STOP_LIMIT)
+NO_PRICE = AT_MARKET  # what the DLL takes where an order type has no such price
+
+ENTRY = "entry"
+STOP = "stop"
+EXIT = "exit"
+PROTECTIVE = frozenset({STOP, EXIT})
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What all share: an array on the wire, told apart by its tag (the class name)."""
+
+
+# --- inputs
+
+
+class Started(_Record):
+    """An incarnation of the machine begins."""
+
+    monotonic_ns: int
+    market_ns: int
+    epoch: int
+    mode: str
+
+
+class SignalSeen(_Record):
+    monotonic_ns: int
+    market_ns: int
+    signal: Signal
+
+
+class MarketSeen(_Record):
+    """The newest of the market of one symbol. `recv_ns`: monotonic, of the newest event behind it."""
+
+    monotonic_ns: int
+    market_ns: int
+    symbol: int
+    ingest_seq: int
+    ts_ns: int
+    recv_ns: int
+    last: float
+    bid: float
+    ask: float
+
+
+class Tick(_Record):
+    """Time went by."""
+
+    monotonic_ns: int
+    market_ns: int
+
+
+class UpstreamSeen(_Record):
+    """The health of the stages before us changed. Empty: all well."""
+
+    monotonic_ns: int
+    market_ns: int
+    problem: str
+
+
+class Operator(_Record):
+    """A person's word: see machine.WORDS."""
+
+    monotonic_ns: int
+    market_ns: int
+    word: str
+
+
+class SendResult(_Record):
+    """What the DLL's send function returned for an order: an id > 0, or an error code < 0."""
+
+    monotonic_ns: int
+    market_ns: int
+    order: int
+    local_id: int
+    entered_ns: int  # monotonic, just before the call
+    problem: str = ""  # name of the error
+
+
+class OrderReport(_Record):
+    """The details of one order as the broker has them. Times are market time, 0 unknown."""
+
+    monotonic_ns: int
+    market_ns: int
+    local_id: int  # this session's, 0 if it is not known
+    cl_order_id: str  # permanent, may come late
+    ticker: str
+    side: int
+    order_type: int
+    status: int
+    quantity: int
+    traded_quantity: int
+    leaves_quantity: int
+    price: float
+    stop_price: float
+    average_price: float
+    created_ns: int
+    event_id: int  # rises with each change of the order; 0 unknown
+    text: str = ""
+
+
+class BrokerPosition(_Record):
+    ticker: str
+    quantity: int  # signed
+    average_price: float
+
+
+class BrokerView(_Record):
+    """The broker's side, asked for as a whole. With a `problem` nothing in it counts: a failed query is not flat."""
+
+    monotonic_ns: int
+    market_ns: int
+    problem: str
+    orders: tuple[OrderReport, ...] = ()
+    positions: tuple[BrokerPosition, ...] = ()
+
+
+# --- outputs
+
+
+class SendOrder(_Record):
+    """Intent: journaled before the DLL is called."""
+
+    monotonic_ns: int
+    market_ns: int
+    order: int
+    bracket: int
+    role: str
+    symbol: int
+    ticker: str
+    side: int
+    order_type: int
+    quantity: int
+    price: float
+    stop_price: float
+    decided_ns: int = 0  # of the decision behind it, 0 none
+    base_recv_ns: int = 0  # monotonic receive time of the event behind that decision, 0 none
+
+
+class CancelOrder(_Record):
+    """Intent: journaled before the DLL is called."""
+
+    monotonic_ns: int
+    market_ns: int
+    order: int
+    reason: str
+
+
+class Matched(_Record):
+    """Recovery found that this order of the broker's is that one of ours."""
+
+    order: int
+    report: OrderReport
+
+
+class OrderClosed(_Record):
+    """We conclude that an order is over without the broker saying so: never sent, or of an earlier day."""
+
+    order: int
+    state: str
+    reason: str
+
+
+class BracketChanged(_Record):
+    """A bracket took another phase, or was made for a position that came without an entry of ours."""
+
+    market_ns: int
+    bracket: int
+    symbol: int
+    side: int
+    phase: str
+    reason: str
+    adopted_quantity: int = 0
+    adopted_price: float = 0.0
+
+
+class Adopted(_Record):
+    """A person accepted the broker's position: the difference is booked at the broker's average price."""
+
+    market_ns: int
+    symbol: int
+    quantity: int  # signed difference
+    price: float
+
+
+class Denied(_Record):
+    """The gate refused an order; `reasons` are names of checks."""
+
+    symbol: int
+    role: str
+    reasons: tuple[str, ...]
+
+
+class Publish(_Record):
+    message: Message
+
+
+class AskBroker(_Record):
+    """The machine wants a BrokerView."""
+
+    reason: str
+
+
+class Note(_Record):
+    """For the log. `level`: info, warning, error."""
+
+    level: str
+    text: str
+
+
+Input = Started | SignalSeen | MarketSeen | Tick | UpstreamSeen | Operator | SendResult | OrderReport | BrokerView
+Output = (
+    SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted | Denied | Publish | AskBroker | Note
+)  # fmt: skip
+LedgerRecord = (
+    Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
+)  # fmt: skip
+"""What changes orders, positions and brackets: all that recovery needs to read."""
+LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__

@@ -1,0 +1,163 @@
+"""The only door to the DLL's order functions: fixed records in (COMMAND), fixed records out (REPORT).
+
+It carries out what it is told, once, and reports what came of it; it decides nothing and repeats no order. Order
+callbacks come on the DLL's thread: they only leave ids here and ring; the details are fetched by whoever calls
+`work`, and again after a moment when the DLL does not know them yet. The records are those of a ring, so the gateway
+can live in this process or in one of its own without another word.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from execution.broker import Broker, BrokerError, BrokerOrder
+from shm.layouts import COMMAND, REPORT
+
+SEND, CANCEL, LIST = 1, 2, 3  # kinds of commands
+SENT, CANCEL_SENT, ORDER, LISTED_ORDER, LISTED_POSITION, LISTED = 1, 2, 3, 4, 5, 6  # kinds of reports
+RETRY_NS = 20_000_000
+RETRIES = 100  # two seconds; then the next listing must tell
+FETCHES_A_TURN = 256
+TEXT_BYTES = REPORT.fields["text"][0].itemsize  # type: ignore[index]
+
+Record = np.ndarray[Any, np.dtype[Any]]
+
+
+class GatewayCore:
+    """In-process: `execute` calls the broker at once, `drain` gives what came of it. One thread calls all but `changed`."""
+
+    def __init__(self, broker: Broker, now_ns: Callable[[], int], wake: Callable[[], None]) -> None:
+        """now_ns: the monotonic clock; wake: rings whoever should call `work`, from any thread."""
+        self._broker = broker
+        self._now_ns = now_ns
+        self._wake = wake
+        self._changed: deque[tuple[int, str]] = deque()  # append and popleft are atomic
+        self._retries: dict[tuple[int, str], tuple[int, int]] = {}  # ids -> (try again at, tries left)
+        self._reports: deque[Record] = deque()
+        self.lost_details = 0
+
+    def changed(self, local_id: int, cl_order_id: str) -> None:
+        """For the DLL's thread: an order changed. Copies, rings and leaves."""
+        self._changed.append((local_id, cl_order_id))
+        self._wake()
+
+    def execute(self, command: Record) -> None:
+        """Carry out one command (COMMAND, one element). What came of it, also a failure, is a report."""
+        kind = int(command["kind"][0])
+        if kind == SEND:
+            self._send(command)
+        elif kind == CANCEL:
+            self._cancel(command)
+        elif kind == LIST:
+            self._list()
+        else:
+            raise ValueError(f"a command of kind {kind}; this build knows {SEND}, {CANCEL} and {LIST}")
+
+    def work(self) -> int:
+        """Fetch the details of what changed; returns how many reports that gave. Never waits."""
+        now_ns = self._now_ns()
+        due = [ids for ids, (at_ns, _) in self._retries.items() if now_ns >= at_ns]
+        fresh: dict[tuple[int, str], None] = {}
+        while self._changed and len(fresh) < FETCHES_A_TURN:
+            fresh[self._changed.popleft()] = None  # several changes of one order need one look
+        return sum(self._fetch(ids, now_ns) for ids in (*due, *(ids for ids in fresh if ids not in due)))
+
+    def drain(self) -> list[Record]:
+        """The reports since the last call, oldest first."""
+        reports, self._reports = list(self._reports), deque()
+        return reports
+
+    def next_retry_ns(self) -> int | None:
+        """Monotonic time at which `work` has something to repeat."""
+        return min((at_ns for at_ns, _ in self._retries.values()), default=None)
+
+    def _send(self, command: Record) -> None:
+        report = self._new(SENT, int(command["order"][0]))
+        report["entered_ns"] = self._now_ns()
+        try:
+            report["local_id"] = self._broker.send(
+                int(command["symbol"][0]),
+                int(command["side"][0]),
+                int(command["order_type"][0]),
+                int(command["quantity"][0]),
+                float(command["price"][0]),
+                float(command["stop_price"][0]),
+            )
+        except BrokerError as error:
+            report["text"] = _text(str(error))
+
+    def _cancel(self, command: Record) -> None:
+        report = self._new(CANCEL_SENT, int(command["order"][0]))
+        report["entered_ns"] = self._now_ns()
+        try:
+            self._broker.cancel(bytes(command["cl_order_id"][0]).decode())
+        except BrokerError as error:
+            report["text"] = _text(str(error))
+
+    def _list(self) -> None:
+        """Orders before positions: a fill in between makes the positions newer, and the next listing agrees."""
+        try:
+            orders, positions = self._broker.orders(), self._broker.positions()
+        except BrokerError as error:
+            self._new(LISTED, 0)["text"] = _text(str(error) or "the query failed")
+            return
+        for order in orders:
+            self._report_order(LISTED_ORDER, order)
+        for position in positions:
+            report = self._new(LISTED_POSITION, 0)
+            report["ticker"] = position.ticker.encode()
+            report["quantity"] = position.quantity
+            report["average_price"] = position.average_price
+        self._new(LISTED, 0)
+
+    def _fetch(self, ids: tuple[int, str], now_ns: int) -> int:
+        _, left = self._retries.pop(ids, (0, RETRIES))
+        try:
+            order = self._broker.order_details(*ids)
+        except BrokerError as error:
+            if error.passing and left > 0:
+                self._retries[ids] = (now_ns + RETRY_NS, left - 1)
+            else:
+                self.lost_details += 1
+                self._list()  # what one question does not tell, the whole may
+            return 0
+        if order is None:
+            return 0
+        self._report_order(ORDER, order)
+        return 1
+
+    def _report_order(self, kind: int, order: BrokerOrder) -> None:
+        report = self._new(kind, 0)
+        for name in (
+            "local_id", "side", "order_type", "status", "quantity", "traded_quantity", "leaves_quantity", "price",
+            "stop_price", "average_price", "created_ns", "event_id",
+        ):  # fmt: skip
+            report[name] = getattr(order, name)
+        report["cl_order_id"] = order.cl_order_id.encode()
+        report["ticker"] = order.ticker.encode()
+        report["text"] = _text(order.text)
+
+    def _new(self, kind: int, order: int) -> Record:
+        report = np.zeros(1, REPORT)
+        report["kind"] = kind
+        report["order"] = order
+        self._reports.append(report)
+        return report
+
+
+def new_command(kind: int, **fields: Any) -> Record:
+    """A COMMAND of one element; fields that are not given are zero."""
+    command = np.zeros(1, COMMAND)
+    command["kind"] = kind
+    for name, value in fields.items():
+        command[name] = value
+    return command
+
+
+def _text(text: str) -> bytes:
+    """UTF-8, cut to the field without splitting a character."""
+    return text.encode()[:TEXT_BYTES].decode(errors="ignore").encode()

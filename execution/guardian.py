@@ -1,0 +1,192 @@
+"""Carries the brackets forward: reads their situation from the ledger, asks the table, says what is to be done.
+
+It stands between the pure table (`brackets`) and the machine that numbers and gates the orders. It has no memory of its
+own: everything is read from the ledger and the market afresh. It never sends anything itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.schema import Execution
+from execution.brackets import TABLE, Action, Bracket, Facts, Phase, Situation, situation
+from execution.events import EXIT, MARKET, NO_PRICE, STOP, STOP_LIMIT
+from execution.ledger import Ledger
+from execution.orders import Order
+from execution.sizing import OrderNumbers, opposite, run_through, stop_ticks, target_reached, target_ticks
+from execution.statuses import State
+
+MS = 1_000_000
+CANCELS_BEFORE_GIVING_UP = 3  # on an order that the exchange never confirmed
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The newest market of one contract; NaN where it is not known, times 0."""
+
+    last: float
+    bid: float
+    ask: float
+    ts_ns: int  # market time of the newest event
+    recv_ns: int  # monotonic
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do for a bracket: take `phase`, then send the orders and the cancels."""
+
+    bracket: Bracket
+    phase: Phase
+    reason: str
+    send: tuple[tuple[str, int, OrderNumbers], ...] = ()  # role, side, numbers
+    cancel: tuple[int, ...] = ()  # order numbers
+
+
+class Guardian:
+    """Deterministic: the same ledger, market and time give the same plan."""
+
+    def __init__(self, settings: Execution, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._confirm_ns = settings.confirm_ms * MS
+
+    def plan(self, bracket: Bracket, now_ns: int) -> Plan | None:
+        """The next step of a bracket, None when there is nothing to do. Apply it, then ask again."""
+        facts = self.facts(bracket, now_ns)
+        found = situation(bracket.phase, facts)
+        phase, actions = TABLE[bracket.phase, found]
+        if phase is bracket.phase and not actions:
+            return None
+        send: list[tuple[str, int, OrderNumbers]] = []
+        cancel: list[int] = []
+        for action in actions:
+            match action:
+                case Action.PLACE_STOP:
+                    send.append((STOP, *self._stop(bracket, facts.open_quantity - facts.covered)))
+                case Action.SEND_EXIT:
+                    send.append((EXIT, *self._exit(bracket, facts.open_quantity)))
+                case Action.CANCEL_ENTRY:
+                    cancel += self._to_cancel(bracket.entries, now_ns)
+                case Action.CANCEL_RESTING:
+                    cancel += self._to_cancel([*bracket.entries, *bracket.stops], now_ns)
+        return Plan(bracket, phase, self._reason(bracket, phase, found), tuple(send), tuple(cancel))
+
+    def facts(self, bracket: Bracket, now_ns: int) -> Facts:
+        entries, stops, exits = (self._orders(group) for group in (bracket.entries, bracket.stops, bracket.exits))
+        resting = [order for order in (*entries, *stops) if order.open and not self.given_up(order, now_ns)]
+        open_quantity = self.open_quantity(bracket)
+        entry_old = any(
+            order.open
+            and now_ns - order.since_ns >= self._settings.entry_ttl_ms * MS
+            and self._cancel_due(order, now_ns)
+            for order in entries
+        )
+        return Facts(
+            open_quantity=open_quantity,
+            covered=sum(order.leaves_quantity for order in stops),
+            entry_open=any(order in resting for order in entries),
+            entry_old=entry_old,
+            stops_open=any(order in resting for order in stops),
+            stop_failed=open_quantity > 0 and any(self._failed(order, now_ns) for order in stops),
+            stop_traded=any(order.traded_quantity > 0 for order in stops),
+            cancel_due=any(self._cancel_due(order, now_ns) for order in resting),
+            exit_open=any(order.open for order in exits),
+            exit_due=now_ns - bracket.exit_tried_ns >= self._confirm_ns,
+            exit_wanted=bool(bracket.exit_wanted),
+        )
+
+    def open_quantity(self, bracket: Bracket) -> int:
+        """Contracts that the bracket holds, in the direction of its entry."""
+        signed = bracket.adopted_quantity
+        for number in (*bracket.entries, *bracket.stops, *bracket.exits):
+            order = self._ledger.orders[number]
+            signed += order.traded_quantity if order.intent.side == bracket.side else -order.traded_quantity
+        return signed
+
+    def exit_reason(self, bracket: Bracket, quote: Quote) -> str:
+        """Why the market says that this bracket must leave now, or ""."""
+        if bracket.phase not in (Phase.ENTERING, Phase.PROTECTED) or bracket.exit_wanted:
+            return ""
+        if self.open_quantity(bracket) <= 0:
+            return ""
+        contract = self._ledger.contracts[bracket.symbol]
+        reference = self._reference_price(bracket)
+        _, limit = stop_ticks(self._settings, contract, bracket.side, reference)
+        if run_through(limit, bracket.side, contract, quote.last):
+            return "the price ran through the stop"
+        target = target_ticks(self._settings, contract, bracket.side, reference)
+        if target_reached(target, bracket.side, contract, quote.bid, quote.ask):
+            return "target"
+        return ""
+
+    def given_up(self, order: Order, now_ns: int) -> bool:
+        """Whether to stop waiting for an order that the exchange never confirmed and that no cancel reaches."""
+        if not (order.open and order.unconfirmed):
+            return False
+        if not order.cl_order_id:  # a cancel cannot even name it
+            return now_ns - order.since_ns >= CANCELS_BEFORE_GIVING_UP * self._confirm_ns
+        waited = now_ns - order.cancel_asked_ns >= self._confirm_ns
+        return order.cancels_asked >= CANCELS_BEFORE_GIVING_UP and waited
+
+    def silent(self, order: Order, now_ns: int) -> bool:
+        """Whether an open order has been without confirmation for too long."""
+        return order.open and order.unconfirmed and now_ns - order.since_ns >= self._confirm_ns
+
+    def next_deadline_ns(self, bracket: Bracket, now_ns: int) -> int | None:
+        """The next monotonic time at which the mere passing of time may change the bracket's situation."""
+        deadlines = []
+        for order in self._orders([*bracket.entries, *bracket.stops]):
+            if not order.open:
+                continue
+            if order.cancel_asked_ns:
+                deadlines.append(order.cancel_asked_ns + self._confirm_ns)
+            elif order.number in bracket.entries:
+                deadlines.append(order.since_ns + self._settings.entry_ttl_ms * MS)
+            if order.unconfirmed:
+                deadlines.append(order.since_ns + self._confirm_ns)
+                deadlines.append(order.since_ns + CANCELS_BEFORE_GIVING_UP * self._confirm_ns)
+        if bracket.phase is Phase.CLOSING:
+            deadlines.append(bracket.exit_tried_ns + self._confirm_ns)
+        return min((deadline for deadline in deadlines if deadline > now_ns), default=None)
+
+    def _orders(self, numbers: list[int]) -> list[Order]:
+        return [self._ledger.orders[number] for number in numbers]
+
+    def _failed(self, stop: Order, now_ns: int) -> bool:
+        """A stop that does not protect and was not cancelled by us."""
+        if stop.open:
+            return self.silent(stop, now_ns)
+        return stop.state is not State.FILLED and stop.traded_quantity < stop.intent.quantity
+
+    def _cancel_due(self, order: Order, now_ns: int) -> bool:
+        if not order.open or not order.cl_order_id:  # the DLL cancels by the permanent id only
+            return False
+        return not order.cancel_asked_ns or now_ns - order.cancel_asked_ns >= self._confirm_ns
+
+    def _to_cancel(self, numbers: list[int], now_ns: int) -> list[int]:
+        return [order.number for order in self._orders(numbers) if self._cancel_due(order, now_ns)]
+
+    def _reference_price(self, bracket: Bracket) -> float:
+        """Average price at which the bracket's contracts came in."""
+        entries = self._orders(bracket.entries)
+        adopted = max(0, bracket.adopted_quantity)  # what was closed by hand does not move the average
+        quantity = adopted + sum(order.traded_quantity for order in entries)
+        value = adopted * bracket.adopted_price
+        value += sum(order.traded_quantity * order.average_price for order in entries)
+        return value / quantity
+
+    def _stop(self, bracket: Bracket, quantity: int) -> tuple[int, OrderNumbers]:
+        contract = self._ledger.contracts[bracket.symbol]
+        trigger, limit = stop_ticks(self._settings, contract, bracket.side, self._reference_price(bracket))
+        price = contract.price(limit)
+        numbers = OrderNumbers(STOP_LIMIT, quantity, price, contract.price(trigger), price)
+        return opposite(bracket.side), numbers
+
+    def _exit(self, bracket: Bracket, open_quantity: int) -> tuple[int, OrderNumbers]:
+        side = opposite(bracket.side) if open_quantity > 0 else bracket.side
+        return side, OrderNumbers(MARKET, abs(open_quantity), NO_PRICE, NO_PRICE, NO_PRICE)
+
+    def _reason(self, bracket: Bracket, phase: Phase, found: Situation) -> str:
+        if phase in (Phase.RETREATING, Phase.CLOSING):
+            return bracket.exit_wanted or str(found)
+        return bracket.reason or str(found)

@@ -1,0 +1,113 @@
+"""What execution shows of itself: counters and latency histograms in shared memory, and its last words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from bus.messages import Decision, Fill, Message, Signal
+from bus.sockets import Subscriber
+from consensus.weights import SOURCES
+from execution.events import STOP, Denied, Output, Publish, SendOrder, SendResult
+from execution.machine import Machine
+from execution.risk.gate import REASONS
+from runtime.context import StageContext
+
+SHOW_EVERY_NS = 50_000_000
+_DECISIONS = {"BUY": "decisions_buy", "SELL": "decisions_sell", "HOLD": "decisions_hold"}
+
+
+class Meters:
+    """Counts outputs as they happen; states (positions, profit) are shown every SHOW_EVERY_NS."""
+
+    def __init__(self, context: StageContext, machine: Machine, subscriber: Subscriber) -> None:
+        self._machine = machine
+        self._subscriber = subscriber
+        self._counters = context.counters
+        self._contracts = machine.ledger.contracts
+        self._published_ns: dict[tuple[str, int], int] = {}
+        self._show_at_ns = 0
+        self._counters.declare(
+            *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "decisions",
+            *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
+            *(f"position_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
+            "entries_closed", "brackets_live", "stops_resting", "details_lost",
+        )  # fmt: skip
+        self._signal_to_decision = context.histogram("signal_to_decision")
+        self._decision_to_send = context.histogram("decision_to_send")
+        self._tick_to_order = context.histogram("tick_to_order")
+
+    def signal(self, source: str, message: Message) -> None:
+        self._counters.add(f"signals_{source}")
+        if isinstance(message, Signal):
+            self._published_ns[source, message.symbol] = message.publish_ns
+
+    def count(self, output: Output) -> None:
+        """One output of the machine."""
+        match output:
+            case Publish(message=Decision() as decision):
+                self._counters.add("decisions")
+                self._counters.add(_DECISIONS[decision.action])
+                self._time_decision(decision)
+            case Publish(message=Fill()):
+                self._counters.add("fills")
+            case Denied(reasons=reasons):
+                for reason in reasons:
+                    self._counters.add(f"denied_{reason}")
+            case _:
+                pass
+
+    def cancelled(self) -> None:
+        self._counters.add("cancels")
+
+    def sent(self, intent: SendOrder, result: SendResult) -> None:
+        """The DLL was called for that intent (in a dry run: would have been)."""
+        self._counters.add("orders" if result.local_id > 0 else "orders_not_sent")
+        if intent.decided_ns:
+            self._decision_to_send.record(max(0, result.entered_ns - intent.decided_ns))
+        if intent.base_recv_ns:
+            self._tick_to_order.record(max(0, result.entered_ns - intent.base_recv_ns))
+
+    def show(self, now_ns: int, details_lost: int = 0) -> None:
+        """Bring the states up to date, at most every SHOW_EVERY_NS."""
+        if now_ns < self._show_at_ns:
+            return
+        self._show_at_ns = now_ns + SHOW_EVERY_NS
+        ledger = self._machine.ledger
+        for contract in self._contracts:
+            self._counters.set(f"position_{contract.symbol}", ledger.positions[contract.symbol].quantity)
+        self._counters.set("realised_profit_cents", round(ledger.realised_profit() * 100))
+        self._counters.set("unresolved", self._machine.desk.unresolved(now_ns))
+        self._counters.set("entries_closed", int(bool(self._machine.desk.broker_problem(now_ns))))
+        self._counters.set("brackets_live", len(ledger.live))
+        self._counters.set("stops_resting", sum(order.intent.role == STOP for order in ledger.open.values()))
+        self._counters.set("details_lost", details_lost)
+        counts = self._subscriber.counts.values()
+        self._counters.set("signals_lost", sum(count.lost for count in counts))
+        self._counters.set("signals_bad", sum(count.bad + count.stale for count in counts))
+
+    def last_words(self, log: logging.Logger, now_ns: int) -> None:
+        """Say what stays behind: positions, and the orders that rest at the broker."""
+        self._show_at_ns = 0
+        self.show(now_ns)
+        ledger = self._machine.ledger
+        for contract in self._contracts:
+            position = ledger.positions[contract.symbol]
+            resting: Sequence[str] = [
+                f"{order.intent.role} {order.number} ({order.state})"
+                for order in ledger.open.values()
+                if order.intent.symbol == contract.symbol
+            ]
+            if position.quantity or resting:
+                log.warning(
+                    "stopping with %+d %s; resting at the broker: %s",
+                    position.quantity,
+                    contract.ticker,
+                    ", ".join(resting) or "nothing",
+                )
+
+    def _time_decision(self, decision: Decision) -> None:
+        stamps = [self._published_ns.get((source, decision.symbol), 0) for source, *_ in decision.votes]
+        newest_ns = max(stamps, default=0)
+        if newest_ns:
+            self._signal_to_decision.record(max(0, decision.decided_ns - newest_ns))

@@ -1,0 +1,136 @@
+"""Does what the machine says: calls the gateway, publishes, logs, counts; and brings back what the gateway reports.
+
+It decides nothing. With `send=False` (a dry run) an order is carried up to the DLL's door and not through it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from bus.sockets import Publisher
+from execution import gateway as g
+from execution.events import (
+    AskBroker,
+    BracketChanged,
+    CancelOrder,
+    Denied,
+    Input,
+    Note,
+    OrderClosed,
+    Output,
+    Publish,
+    SendOrder,
+    SendResult,
+)
+from execution.gateway import GatewayCore
+from execution.ledger import Ledger
+from execution.meters import Meters
+from execution.translate import Listing, cancel_command, list_command, order_report, send_command, send_result
+from runtime.clock import Clock
+
+DRY_RUN = "dry run: not sent"
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Performer:
+    """The hands of the stage."""
+
+    def __init__(
+        self,
+        core: GatewayCore,
+        ledger: Ledger,
+        publisher: Publisher,
+        meters: Meters,
+        log: logging.Logger,
+        clock: Clock,
+        send: bool,
+    ) -> None:
+        self._core = core
+        self._ledger = ledger
+        self._publisher = publisher
+        self._meters = meters
+        self._log = log
+        self._clock = clock
+        self._sends = send
+        self._listing = Listing()
+        self._results: list[SendResult] = []  # of a dry run
+        self._problem = ""
+
+    @staticmethod
+    def calls_the_broker(outputs: Sequence[Output]) -> bool:
+        """Whether the journal must be with the operating system before `perform`."""
+        return any(isinstance(output, SendOrder | CancelOrder) for output in outputs)
+
+    def perform(self, outputs: Sequence[Output]) -> None:
+        """Orders first, in their order; words and messages after."""
+        for output in outputs:
+            match output:
+                case SendOrder():
+                    self._send(output)
+                case CancelOrder():
+                    self._meters.cancelled()
+                    self._core.execute(cancel_command(output, self._ledger.orders[output.order].cl_order_id))
+                case _:
+                    pass
+        for output in outputs:
+            self._meters.count(output)
+            self._say(output)
+
+    def events(self, monotonic_ns: int, market_ns: int) -> list[Input]:
+        """What the gateway reported since the last call, as inputs of the machine."""
+        events: list[Input] = list(self._results)
+        self._results.clear()
+        for report in self._core.drain():
+            kind = int(report["kind"][0])
+            if kind == g.SENT:
+                result = send_result(report, monotonic_ns, market_ns)
+                self._count_sent(result)
+                events.append(result)
+            elif kind == g.ORDER:
+                events.append(order_report(report, monotonic_ns, market_ns))
+            elif kind == g.CANCEL_SENT:
+                problem = bytes(report["text"][0]).decode(errors="replace")
+                if problem:  # it may have been filled; if not, the cancel is asked again
+                    self._log.warning("cancel of order %d: %s", int(report["order"][0]), problem)
+            else:
+                view = self._listing.take(report, monotonic_ns, market_ns)
+                if view is not None:
+                    events.append(view)
+        return events
+
+    def _send(self, intent: SendOrder) -> None:
+        if self._sends:
+            self._core.execute(send_command(intent))
+            return
+        now_ns, market_ns = self._clock.monotonic_ns(), self._clock.market_ns()
+        result = SendResult(now_ns, market_ns, intent.order, 0, now_ns, DRY_RUN)
+        self._count_sent(result)
+        self._results.append(result)
+
+    def _count_sent(self, result: SendResult) -> None:
+        self._meters.sent(self._ledger.orders[result.order].intent, result)
+        if result.problem and result.problem != DRY_RUN:
+            self._log.error("order %d was not sent: %s", result.order, result.problem)
+
+    def _say(self, output: Output) -> None:
+        match output:
+            case Publish(message=message):
+                self._publisher.publish(message)
+            case AskBroker(reason=reason):
+                if reason not in ("routine", self._problem):
+                    self._log.info("asking the broker: %s", reason)
+                self._problem = reason
+                self._core.execute(list_command())
+            case Note(level=level, text=text):
+                self._log.log(_LEVELS[level], "%s", text)
+            case Denied(reasons=reasons, role=role, symbol=symbol):
+                fields = {"role": role, "symbol": symbol, "reasons": reasons}
+                self._log.debug("refused", extra={"fields": fields})
+            case BracketChanged():
+                fields = {"bracket": output.bracket, "phase": output.phase, "reason": output.reason}
+                self._log.info("bracket", extra={"fields": fields})
+            case OrderClosed():
+                self._log.warning("order %d counts as %s: %s", output.order, output.state, output.reason)
+            case _:
+                pass

@@ -1,0 +1,78 @@
+"""From a decision to the numbers of an entry, and from a filled entry to those of its stop and target. Pure.
+
+The entry aims at the touch that it hits, shifted by the configured offset in its own direction. Missing data gives a
+price of NaN, which the gate refuses; nothing is made up here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from config.schema import Execution
+from execution.contracts import Contract
+from execution.events import BUY, LIMIT, MARKET, NO_PRICE, SELL
+
+
+@dataclass(frozen=True)
+class OrderNumbers:
+    """`price` and `stop_price` as the DLL takes them; `reference_price`: what the checks judge a market order by."""
+
+    order_type: int
+    quantity: int
+    price: float
+    stop_price: float
+    reference_price: float
+
+
+def opposite(side: int) -> int:
+    return SELL if side == BUY else BUY
+
+
+def direction(side: int) -> int:
+    """+1 for a buy, -1 for a sell."""
+    return 1 if side == BUY else -1
+
+
+def entry_numbers(
+    settings: Execution, contract: Contract, side: int, quantity: int, room: int, bid: float, ask: float
+) -> OrderNumbers:
+    """An entry of at most `room` contracts (what risk leaves free), but at least 1: the gate has the last word.
+
+    bid, ask: points, NaN when that side of the book is empty; the price is then NaN.
+    """
+    touch = ask if side == BUY else bid
+    size = max(1, min(quantity, room))
+    if settings.order_type == "market":
+        return OrderNumbers(MARKET, size, NO_PRICE, NO_PRICE, touch)
+    price = touch
+    if math.isfinite(touch):
+        offset = settings.entry_offset_ticks * direction(side)
+        price = contract.price(contract.nearest_ticks(touch) + offset)
+    return OrderNumbers(LIMIT, size, price, NO_PRICE, price)
+
+
+def stop_ticks(settings: Execution, contract: Contract, side: int, average_price: float) -> tuple[int, int]:
+    """(trigger, limit) in ticks of the stop that protects an entry of `side` filled at `average_price` (points)."""
+    trigger = contract.nearest_ticks(average_price) - direction(side) * settings.stop_ticks
+    return trigger, trigger - direction(side) * settings.stop_limit_offset_ticks
+
+
+def target_ticks(settings: Execution, contract: Contract, side: int, average_price: float) -> int:
+    """The price, in ticks, at which an entry of `side` has made its profit."""
+    return contract.nearest_ticks(average_price) + direction(side) * settings.target_ticks
+
+
+def target_reached(target: int, side: int, contract: Contract, bid: float, ask: float) -> bool:
+    """Whether we could close at the target now: by the touch that an exit hits. False when it is not known."""
+    touch = bid if side == BUY else ask
+    if not math.isfinite(touch):
+        return False
+    return (contract.nearest_ticks(touch) - target) * direction(side) >= 0
+
+
+def run_through(limit: int, side: int, contract: Contract, last: float) -> bool:
+    """Whether the market traded beyond the stop's limit price: the stop may rest there unfilled."""
+    if not math.isfinite(last):
+        return False
+    return (contract.nearest_ticks(last) - limit) * direction(side) < 0

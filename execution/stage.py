@@ -1,0 +1,270 @@
+"""The execution stage: signals and the market in, orders out, through one machine and one gateway.
+
+It owns the order session, the journal, the sockets and the counters; all deciding is `machine`'s. Its order of work
+for each input: journal it, let the machine decide, journal what that brings about, hand the journal to the operating
+system, and only then call the DLL.
+
+At a normal stop it takes no more entries and cancels its working ones, waits shortly for the broker's answers, and
+flattens nothing: a position stays, and so does its protective stop at the broker, which the last log lines and the
+counters `position_<i>` and `stops_resting` say. The target, which is watched here, is not watched any more.
+
+Modes: `paper` and `live` send (which account may go live is decided before this process starts); `dry-run` does
+everything but send.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import zmq
+
+from bus.messages import TOPIC_SIGNAL
+from consensus.weights import SOURCES, start_weights
+from execution.bell_relay import BellRelay
+from execution.broker import Broker
+from execution.connect import connect
+from execution.contracts import contracts_of
+from execution.events import Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
+from execution.gateway import GatewayCore
+from execution.journal import Journal, read_ledger
+from execution.ledger import Ledger
+from execution.machine import STOP_WORD, Machine
+from execution.market_watch import MarketWatch
+from execution.meters import Meters
+from execution.performer import Performer
+from execution.recovery import restore
+from execution.risk.gate import RiskGate
+from runtime.context import StageContext
+from runtime.stage import Stage
+from shm.ring import RingReader
+
+JOURNAL_FILE = "orders.journal"
+UPSTREAM = ("ingest", "features")
+UPSTREAM_EVERY_NS = 50_000_000
+CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
+CLOSE_POLL_MS = 5
+LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
+Connect = Callable[[StageContext, Callable[[int, str], None]], Broker]
+
+
+def journal_path(context: StageContext) -> Path:
+    """Paper: of the run, whose exchange begins afresh. Else of the account, whose orders and positions outlive a run."""
+    execution = context.config.execution
+    if context.config.mode == "paper":
+        return context.run_folder / "execution" / JOURNAL_FILE
+    mode = context.config.mode
+    return context.run_folder.parent / f"{mode}-{execution.broker}-{execution.account}" / JOURNAL_FILE
+
+
+class ExecutionStage(Stage):
+    """One process: consensus, risk, brackets, gateway. `connect` opens the order session (tests bring their own)."""
+
+    name = "execution"
+
+    def __init__(self, connect: Connect = connect) -> None:
+        self._connect = connect
+        self._broker: Broker | None = None
+        self._journal: Journal | None = None
+        self._relay: BellRelay | None = None
+        self._machine: Machine | None = None
+
+    def on_start(self, context: StageContext) -> None:
+        """Recover from the journal, log in, and ask the broker. Entries stay closed until both sides agree."""
+        self._context = context
+        config = context.config
+        contracts = contracts_of(config)
+        self._inputs: deque[Input] = deque()
+        self._upstream_at_ns = 0
+        self._upstream_problem: str | None = None
+        self._market_seen = [-1] * len(contracts)
+        self._subscriber = context.subscriber((TOPIC_SIGNAL,), SOURCES)
+        publisher = context.publisher()
+        self._watch = MarketWatch(
+            _from_the_newest(context.reader("trades")), _from_the_newest(context.reader("book")), len(contracts)
+        )
+
+        path = journal_path(context)
+        self._journal = Journal(path, config.execution.journal_sync == "always")
+        ledger = Ledger(contracts)
+        restored = restore(ledger, read_ledger(path))
+        context.log.info(
+            "recovered from the journal",
+            extra={
+                "fields": {
+                    "records": restored,
+                    "torn_bytes_cut": self._journal.cut_bytes,
+                    "open_orders": len(ledger.open),
+                    "positions": [position.quantity for position in ledger.positions],
+                }
+            },
+        )
+        self._core: GatewayCore | None = None
+        self._broker = self._connect(context, self._order_changed)
+        self._core = GatewayCore(self._broker, context.clock.monotonic_ns, self._ring)
+        machine = Machine(config, ledger, RiskGate(config.risk), start_weights(config.consensus))
+        self._meters = Meters(context, machine, self._subscriber)
+        self._performer = Performer(
+            self._core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
+        )
+        self._machine = machine
+        now_ns, market_ns = self._now()
+        self._take(Started(now_ns, market_ns, context.epoch, config.mode))
+
+    def do_work(self) -> int:
+        """One turn: what came in, then what is due. Never waits."""
+        if self._relay is not None:
+            self._relay.clear()
+        done = self._take_signals() + self._take_orders()
+        done += min(1, self._watch.refresh())
+        self._look_upstream()
+        self._show_market(urgent_only=True)
+        if self._context.clock.monotonic_ns() >= self._deadline_ns():
+            self._show_market()
+            self._take(Tick(*self._now()))
+            done += 1
+        done += self._take_orders()
+        if self._journal is not None:
+            self._journal.flush()
+        self._meters.show(self._context.clock.monotonic_ns(), self._core.lost_details if self._core else 0)
+        return done
+
+    def wait(self, timeout_ns: int) -> None:
+        """The one blocking wait: signals, and through the relay everything that rings our bell."""
+        relay = self._open_relay()
+        left_ns = min(timeout_ns, self._deadline_ns() - self._context.clock.monotonic_ns())
+        if left_ns <= 0 or self._context.config.runtime.wait != "block":
+            return
+        relay.arm()
+        self._poller.poll(-(-left_ns // 1_000_000))
+
+    def command(self, word: str) -> None:
+        """A person's word (machine.WORDS): taken at once."""
+        self._take(Operator(*self._now(), word))
+
+    def on_close(self) -> None:
+        """No entries any more, working ones cancelled; positions and their stops stay. See the module's text."""
+        if self._machine is not None and self._broker is not None:
+            self._stop_entries()
+        if self._relay is not None:
+            self._relay.close()
+        if self._broker is not None:
+            self._broker.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    # --- inputs
+
+    def _take_signals(self) -> int:
+        on_ml = self._context.config.consensus.decide_on == "ml_signal"
+        taken = 0
+        for source, message in self._subscriber.receive():
+            now_ns, market_ns = self._now()
+            if on_ml and source == "ml":
+                self._watch.refresh()
+                self._show_market()
+            self._meters.signal(source, message)
+            self._take(SignalSeen(now_ns, market_ns, message))  # type: ignore[arg-type]
+            taken += 1
+        return taken
+
+    def _take_orders(self) -> int:
+        assert self._core is not None
+        self._core.work()
+        events = self._performer.events(*self._now())
+        for event in events:
+            self._take(event)
+        return len(events)
+
+    def _look_upstream(self) -> None:
+        now_ns = self._context.clock.monotonic_ns()
+        if now_ns < self._upstream_at_ns or self._broker is None:
+            return
+        self._upstream_at_ns = now_ns + UPSTREAM_EVERY_NS
+        problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [self._broker.problem()]
+        problem = "; ".join(each for each in problems if each)
+        kind = problem.partition(" has not beaten")[0]  # the age in it changes each time: no news
+        if kind != self._upstream_problem:
+            self._upstream_problem = kind
+            self._take(UpstreamSeen(*self._now(), problem))
+
+    def _show_market(self, urgent_only: bool = False) -> None:
+        """Tell the machine the newest market; `urgent_only`: only where it makes a bracket leave."""
+        assert self._machine is not None
+        for symbol, seen in enumerate(self._market_seen):
+            newest = self._watch.ingest_seq(symbol)
+            quote = self._watch.quote(symbol)
+            if urgent_only and not self._machine.wants_market(symbol, quote):
+                continue
+            if newest == seen and quote == self._machine.desk.quotes[symbol]:
+                continue
+            self._market_seen[symbol] = newest
+            event = MarketSeen(
+                *self._now(), symbol, newest, quote.ts_ns, quote.recv_ns, quote.last, quote.bid, quote.ask
+            )
+            self._take(event)
+
+    def _take(self, event: Input) -> None:
+        """Journal, decide, journal, hand over to the system, act; then what the acting itself brought in."""
+        assert self._machine is not None and self._journal is not None
+        self._inputs.append(event)
+        while self._inputs:
+            current = self._inputs.popleft()
+            self._journal.append(current)
+            outputs = self._machine.handle(current)
+            for output in outputs:
+                self._journal.append(output)
+            if self._performer.calls_the_broker(outputs):
+                self._journal.flush()
+            self._performer.perform(outputs)
+            self._inputs.extend(self._performer.events(*self._now()))
+
+    # --- the rest
+
+    def _now(self) -> tuple[int, int]:
+        return self._context.clock.monotonic_ns(), self._context.clock.market_ns()
+
+    def _deadline_ns(self) -> int:
+        assert self._machine is not None and self._core is not None
+        deadline_ns = self._machine.next_deadline_ns(self._context.clock.monotonic_ns())
+        retry_ns = self._core.next_retry_ns()
+        return deadline_ns if retry_ns is None else min(deadline_ns, retry_ns)
+
+    def _order_changed(self, local_id: int, cl_order_id: str) -> None:
+        """On the DLL's thread."""
+        if self._core is not None:
+            self._core.changed(local_id, cl_order_id)
+
+    def _ring(self) -> None:
+        bell = self._context.bell
+        bell.doorbells.ring(bell.number)
+
+    def _open_relay(self) -> BellRelay:
+        if self._relay is None:
+            self._relay = BellRelay(self._context.bell.wait)
+            self._poller = zmq.Poller()
+            for socket in (*self._subscriber.sockets, self._relay.socket):
+                self._poller.register(socket, zmq.POLLIN)
+        return self._relay
+
+    def _stop_entries(self) -> None:
+        assert self._machine is not None
+        self.command(STOP_WORD)
+        relay = self._open_relay()
+        give_up_ns = self._context.clock.monotonic_ns() + CLOSE_NS
+        while self._machine.unfinished() and self._context.clock.monotonic_ns() < give_up_ns:
+            self._poller.poll(CLOSE_POLL_MS)
+            relay.clear()
+            self._take_orders()
+            if self._context.clock.monotonic_ns() >= self._deadline_ns():
+                self._take(Tick(*self._now()))
+            self._context.beat()
+        self._meters.last_words(self._context.log, self._context.clock.monotonic_ns())
+
+
+def _from_the_newest(reader: RingReader) -> RingReader:
+    """Let it begin a little behind the newest record."""
+    back = min(LOOK_BACK, reader.segment.capacity // 2)
+    reader.seek(max(0, reader.published - back))
+    return reader

@@ -1,0 +1,137 @@
+"""The feature worker: trades and books in, one vector per valid event out, and exactly once whatever kills it.
+
+A restart is the normal start. The states come from the newest good checkpoint, the records behind it are still in the
+rings; they are applied again, and vectors that an earlier incarnation has published are not published twice. When the
+rings no longer reach back, what is missing is a loss like any lap: counted, and said in every vector (cause `lapped`)
+until the windows are whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from features.checkpoint import PART, Checkpoint, size
+from features.events import COUNT_NAMES
+from features.loop import LOOP, RINGS, run_batch
+from features.native_clock import NativeClock
+from features.sessions import INSTRUMENT, instrument_record
+from features.state import new_states
+from runtime.context import StageContext
+from runtime.stage import Stage
+from shm.layouts import FEATURE
+from shm.merge import _PER_RING, MergedReader
+
+BATCH = 512
+COUNTERS = ("vectors", "laps", "lost", "lost_candles", "unknown_symbol", "checkpoints", "replayed", "resumed", "behind")
+
+
+class FeatureStage(Stage):
+    """Counters: COUNTERS and features.events.COUNT_NAMES summed over symbols; histograms `hop` and `work`."""
+
+    name = "features"
+
+    def __init__(self) -> None:
+        self._reader: MergedReader | None = None
+
+    def on_start(self, context: StageContext) -> None:
+        """Attach, load the newest checkpoint, and take the place in the rings that belongs to it."""
+        self._context = context
+        instruments = context.config.instruments
+        context.counters.declare(*COUNTERS, *COUNT_NAMES)
+        self._instruments = np.zeros(len(instruments), INSTRUMENT)
+        for i, instrument in enumerate(instruments):
+            self._instruments[i] = instrument_record(instrument)[0]
+        self._writer = context.writer("features")
+        self._reader = context.merged_reader(*RINGS, start="oldest")
+        self._clock = NativeClock(context.clock)
+        self._outs = np.zeros(len(instruments), FEATURE)
+        self._pending = np.zeros(len(instruments), np.int64)
+        segment = context.segment(PART, size(len(instruments)))
+        self._checkpoint = Checkpoint(segment.buffer, self._instruments)
+        self._resume()
+        self._loop = self._new_loop(context)
+        self._next_checkpoint = self._taken + context.config.features.checkpoint_events
+
+    def _resume(self) -> None:
+        assert self._reader is not None
+        self._taken = 0
+        self._applied = 0
+        last = self._writer.last_record()
+        self._published = int(last["ingest_seq"][0]) if last is not None else 0
+        found = self._checkpoint.load()
+        if found is None:
+            self._checkpoint.forget()
+            self._states = new_states(len(self._instruments))
+            for reader in self._reader.readers.values():
+                reader.seek(0)  # what is overwritten counts as lost, so a late start says so itself
+            self._context.log.info("no checkpoint: starting with what the rings hold")
+            return
+        self._states, self._applied, positions = found
+        for reader, position in zip(self._reader.readers.values(), positions, strict=False):
+            reader.seek(position)
+        self._context.counters.add("resumed")
+        self._context.log.info(
+            "resuming behind event %d; vectors are out up to %d", self._applied, self._published,
+            extra={"fields": {"ingest_seq": self._applied, "published": self._published}},
+        )  # fmt: skip
+
+    def _new_loop(self, context: StageContext) -> np.ndarray[Any, Any]:
+        assert self._reader is not None
+        loop = np.zeros(1, LOOP)
+        values: dict[str, Any] = {
+            "merge": self._reader.address,
+            "reader": [reader.address for reader in self._reader.readers.values()],
+            "out_ring": self._writer.address,
+            "wake": self._writer.wake,
+            "clock": self._clock.address,
+            "hop_histogram": context.histogram("hop").address,
+            "work_histogram": context.histogram("work").address,
+            "newest_only": context.config.features.publish == "newest",
+            "applied": self._applied,
+            "published": self._published,
+        }
+        for name, value in values.items():
+            loop[name] = value
+        return loop
+
+    def do_work(self) -> int:
+        """One batch of records; afterwards, every checkpoint_events records, a checkpoint."""
+        self._clock.refresh()
+        catching_up = int(self._loop["applied"][0]) < self._published
+        taken = int(run_batch(self._loop[0], self._states, self._instruments, self._outs, self._pending, BATCH))
+        if taken == 0:
+            return 0
+        self._taken += taken
+        if catching_up:
+            self._context.counters.add("replayed", taken)
+        self._tell()
+        if self._taken >= self._next_checkpoint:
+            self._next_checkpoint = self._taken + self._context.config.features.checkpoint_events
+            self._checkpoint.save(self._states, int(self._loop["applied"][0]), self._positions())
+            self._context.counters.add("checkpoints")
+        return taken
+
+    def _positions(self) -> tuple[int, ...]:
+        """Next record of each ring that is not applied: one that the merge holds in its hand is not."""
+        assert self._reader is not None
+        held = [int(self._reader.state[_PER_RING + 3 * which + 2]) for which in range(len(RINGS))]
+        return tuple(
+            reader.next_number - in_hand for reader, in_hand in zip(self._reader.readers.values(), held, strict=True)
+        )
+
+    def _tell(self) -> None:
+        assert self._reader is not None
+        counters, loop, readers = self._context.counters, self._loop[0], self._reader.readers
+        for name in ("vectors", "laps", "unknown_symbol"):
+            counters.set(name, int(loop[name]))
+        counters.set("lost", readers["trades"].lost + readers["book"].lost)
+        counters.set("lost_candles", readers["candles"].lost)
+        counters.set("behind", self._reader.behind())
+        totals = self._states["small"]["counts"].sum(axis=0)
+        for name, total in zip(COUNT_NAMES, totals, strict=True):
+            counters.set(name, int(total))
+
+    def on_close(self) -> None:
+        """The context closes the rings; the next incarnation goes on from the checkpoint there is."""

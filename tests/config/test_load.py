@@ -1,0 +1,56 @@
+"""The configuration: shipped files load, and what is wrong is told with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.load import FOLDER, ConfigError, load, merge
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.name)
+def test_every_shipped_file_loads(path: Path) -> None:
+    assert load(path).instruments
+
+
+def test_the_real_contracts_are_never_live_by_themselves() -> None:
+    assert {load(path).mode for path in FOLDER.glob("*.toml")} <= {"paper", "dry-run"}
+
+
+BASE = '[[instruments]]\nsymbol = "A"\ntick = 0.5\npoint_value = 10.0\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BASE + "[risk]\nmax_positon = 3\n", r"max_positon.*\$.risk"),
+        (BASE + "[risk]\nmax_position = 0\n", r">= 1.*\$.risk.max_position"),
+        (BASE + '[risk]\nmax_position = "3"\n', r"Expected `int`.*\$.risk.max_position"),
+        (BASE + "[exchange]\nspeed = -1.0\n", r"\$.exchange.speed"),
+        (BASE + BASE, "names a symbol twice: A, A"),
+        (BASE + "[consensus]\norder_flow = 0.5\n", "add up to 1.2, not 1"),
+        (BASE + "[consensus]\nml_weight = 0.5\n", "add up to more or less than 1"),
+        (BASE + "[execution]\nmax_quantity = 9\n", r"max_quantity \(9\) is above"),
+        ("mode = ", "is not TOML"),
+        ('mode = "paper"\n', "instruments"),
+        (BASE.replace("0.5", "nan"), r"\$.instruments\[0\].tick"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as error:
+        load(path)
+    assert "mine.toml" in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no configuration .*nowhere.toml"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_layers_merge_by_table() -> None:
+    assert merge({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"c": 3}, "d": [2]}) == {"a": {"b": 1, "c": 3}, "d": [2]}
+    config = load(overrides={"exchange": {"speed": 20.0}})
+    assert (config.exchange.speed, config.exchange.start_price) == (20.0, 5400.0)

@@ -1,0 +1,105 @@
+"""The newest market out of the rings: what counts, what does not, and what must be forgotten."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from execution.market_watch import BATCH, BATCHES_A_TURN, MarketWatch
+from shm.layouts import BOOK, FLAG_REFILLED, KIND_BOOK, KIND_GAP, KIND_TRADE, TRADE
+from tests.execution.rig import HandReader
+
+
+class Feed:
+    def __init__(self, contracts: int = 2) -> None:
+        self.trades, self.books = HandReader(TRADE), HandReader(BOOK)
+        self.watch = MarketWatch(self.trades, self.books, contracts)  # type: ignore[arg-type]
+        self.seq = 0
+
+    def trade(self, price: float, symbol: int = 0, **changes: Any) -> None:
+        self.seq += 1
+        row = np.zeros(1, TRADE)
+        fields = {"ingest_seq": self.seq, "ts_ns": self.seq * 10, "recv_ns": self.seq * 100, "symbol": symbol,
+                  "kind": KIND_TRADE, "trade_type": 2, "price": price, **changes}  # fmt: skip
+        for name, value in fields.items():
+            row[name] = value
+        self.trades.waiting.append(row)
+
+    def book(self, bid: float, ask: float, symbol: int = 0, bids: int = 5, asks: int = 5) -> None:
+        self.seq += 1
+        row = np.zeros(1, BOOK)
+        row["ingest_seq"], row["ts_ns"], row["recv_ns"] = self.seq, self.seq * 10, self.seq * 100
+        row["symbol"], row["kind"] = symbol, KIND_BOOK
+        row["bid_price"][0, 0], row["bid_quantity"][0, 0] = bid, bids
+        row["ask_price"][0, 0], row["ask_quantity"][0, 0] = ask, asks
+        self.books.waiting.append(row)
+
+
+def prices(feed: Feed, symbol: int = 0) -> tuple[float, float, float]:
+    feed.watch.refresh()
+    quote = feed.watch.quote(symbol)
+    return quote.last, quote.bid, quote.ask
+
+
+def test_nothing_is_known_at_first() -> None:
+    assert all(math.isnan(price) for price in prices(Feed()))
+    assert Feed().watch.ingest_seq(0) == -1
+
+
+def test_the_newest_of_each_contract() -> None:
+    feed = Feed()
+    feed.trade(100.0)
+    feed.trade(7.0, symbol=1)
+    feed.book(99.5, 100.5)
+    feed.trade(100.5)
+    assert prices(feed) == (100.5, 99.5, 100.5)
+    assert prices(feed, 1)[0] == 7.0
+    quote = feed.watch.quote(0)
+    assert (quote.ts_ns, quote.recv_ns, feed.watch.ingest_seq(0)) == (40, 400, 4)
+
+
+@pytest.mark.parametrize("changes", [{"trade_type": 1}, {"trade_type": 8}, {"flags": FLAG_REFILLED}])
+def test_prices_that_are_not_the_markets_do_not_count(changes: dict[str, int]) -> None:
+    feed = Feed()
+    feed.trade(100.0)
+    feed.trade(50.0, **changes)
+    assert prices(feed)[0] == 100.0
+
+
+def test_an_empty_side_is_not_a_price_of_zero() -> None:
+    feed = Feed()
+    feed.book(99.5, 0.0, asks=0)
+    last, bid, ask = prices(feed)
+    assert bid == 99.5 and math.isnan(ask) and math.isnan(last)
+
+
+def test_a_gap_makes_everything_before_it_unknown() -> None:
+    feed = Feed()
+    feed.trade(100.0)
+    feed.book(99.5, 100.5)
+    prices(feed)
+    feed.trade(0.0, kind=KIND_GAP)
+    assert all(math.isnan(price) for price in prices(feed))
+    feed.trade(90.0)
+    assert prices(feed)[0] == 90.0
+    feed.trade(0.0, kind=KIND_GAP, symbol=1)
+    assert prices(feed)[0] == 90.0, "another contract's gap"
+
+
+def test_a_lap_makes_everything_unknown() -> None:
+    feed = Feed()
+    feed.trade(100.0)
+    prices(feed)
+    feed.books.lost = 3
+    assert math.isnan(prices(feed)[0])
+
+
+def test_a_flood_is_taken_in_bounded_turns() -> None:
+    feed = Feed(contracts=1)
+    row = np.zeros(1, TRADE)
+    feed.trades.waiting.extend([row] * (BATCH * BATCHES_A_TURN + 5))
+    assert feed.watch.refresh() == BATCH * BATCHES_A_TURN
+    assert feed.watch.refresh() == 5

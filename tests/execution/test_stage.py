@@ -1,0 +1,360 @@
+"""The stage from signal to fill, over the broker twin: the plain life of brackets, refusals, dry runs, stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.schema import Consensus
+from execution.brackets import Phase
+from execution.events import BUY, LIMIT, MARKET, SELL, STOP_LIMIT, CancelOrder, SendOrder, SendResult
+from execution.machine import ADOPT, FLATTEN, HALT, RESUME
+from tests.execution.rig import MS, Rig
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    made: list[Rig] = []
+
+    def build(**sections: Any) -> Rig:
+        rig = Rig(tmp_path, **sections).start()
+        rig.show(100.0, 100.5)
+        rig.run(100)
+        made.append(rig)
+        return rig
+
+    yield build
+    for rig in made:
+        rig.stage.on_close()
+
+
+def test_entry_stop_and_target(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    assert rig.broker.sent == [(BUY, LIMIT, 2, 100.5, -1.0), (SELL, STOP_LIMIT, 2, 97.5, 98.5)]
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (2, 2, 2)
+    rig.show(103.5, 104.0)  # six ticks above the entry, at the touch that an exit hits
+    rig.run(100)
+    assert rig.broker.sent[2:] == [(SELL, MARKET, 2, -1.0, -1.0)]
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (0, 0, 0)
+    assert [(fill.quantity, fill.price, fill.position) for fill in rig.fills()] == [(2, 100.5, 2), (2, 103.5, 0)]
+    assert rig.fills()[-1].realised_profit == pytest.approx(2 * 3.0 * 10.0 - 4 * 1.0)
+    assert rig.counter("realised_profit_cents") == 5600
+    assert rig.machine.ledger.brackets[1].reason == "target"
+    assert rig.counter("orders") == 3 and rig.counter("fills") == 2 and rig.counter("position_0") == 0
+
+
+def test_the_stop_takes_it_out(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter(-1.0)
+    assert rig.broker.sent[:2] == [(SELL, LIMIT, 2, 100.0, -1.0), (BUY, STOP_LIMIT, 2, 103.0, 102.0)]
+    rig.show(102.0, 102.5, 102.0)
+    rig.run(100)
+    assert len(rig.broker.sent) == 2
+    assert (rig.position, rig.broker.position, rig.machine.ledger.live) == (0, 0, {})
+    assert rig.fills()[-1].realised_profit == pytest.approx(-2 * 2.5 * 10.0 - 4.0)
+
+
+def test_a_market_that_jumps_over_the_stop_limit_is_left_at_market(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.show(90.0, 90.5, 90.0)
+    rig.run(200)
+    assert rig.broker.sent[2:] == [(SELL, MARKET, 2, -1.0, -1.0)]
+    assert (rig.position, rig.broker.position) == (0, 0)
+    assert rig.machine.ledger.brackets[1].reason == "the price ran through the stop"
+
+
+def test_an_opposite_decision_leaves_and_does_not_turn_around(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.signal(-1.0)
+    rig.run(100)
+    assert rig.broker.sent[2:] == [(SELL, MARKET, 2, -1.0, -1.0)]
+    rig.run(50)
+    assert rig.position == 0 == rig.broker.position
+
+
+def test_no_adding_to_a_position(make: Callable[..., Rig]) -> None:
+    rig = make()
+    for _ in range(5):
+        rig.enter()
+    assert len(rig.broker.sent) == 2
+
+
+def test_an_entry_that_does_not_fill_is_cancelled_after_its_time(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    rig.show(101.0, 101.5)
+    rig.run(600)
+    assert [status.details.status for status in rig.broker.resting.values()] == [4]
+    assert rig.machine.ledger.live == {} and rig.position == 0
+    assert rig.counter("cancels") == 1
+
+
+def test_a_partial_entry_keeps_a_bracket_of_its_size(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.broker.fill_at_most = 1
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    rig.broker.step()
+    rig.work()
+    rig.show(101.0, 101.5)  # the rest will not fill
+    rig.run(700)
+    assert rig.broker.sent == [(BUY, LIMIT, 2, 100.5, -1.0), (SELL, STOP_LIMIT, 1, 97.5, 98.5)]
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (1, 1, 1)
+    assert rig.machine.ledger.brackets[1].phase is Phase.PROTECTED
+
+
+def test_each_partial_fill_gets_its_own_stop_at_once(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.broker.fill_at_most = 1
+    rig.enter()
+    assert [order[:3] for order in rig.broker.sent] == [
+        (BUY, LIMIT, 2), (SELL, STOP_LIMIT, 1), (SELL, STOP_LIMIT, 1)
+    ]  # fmt: skip
+    assert rig.broker.protected() == 2 == rig.position
+
+
+@pytest.mark.parametrize("how", ["reject", "refuse", "swallow"])
+def test_a_stop_that_cannot_be_placed_means_out(make: Callable[..., Rig], how: str) -> None:
+    rig = make()
+    setattr(rig.broker, how, lambda order_type: order_type == STOP_LIMIT)
+    rig.enter()
+    rig.run(2500)
+    assert (SELL, MARKET, 2, -1.0, -1.0) in rig.broker.sent
+    assert (rig.position, rig.broker.position) == (0, 0)
+    if how == "swallow":  # its fate stays unknown: no more entries
+        assert rig.counter("unresolved") == 1
+        rig.enter()
+        assert sum(order[1] == LIMIT for order in rig.broker.sent) == 1
+        assert rig.counter("denied_reconciled") > 0
+
+
+def test_a_stop_that_vanishes_at_the_broker_means_out(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    stop = rig.broker.open_orders(STOP_LIMIT)[0]
+    rig.broker.cancel(stop.details.cl_order_id)
+    rig.run(100)
+    assert (rig.position, rig.broker.position) == (0, 0)
+    assert rig.machine.ledger.brackets[1].reason == "stop failed"
+
+
+def test_a_rejected_exit_is_tried_again(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.broker.reject = lambda order_type: order_type == MARKET
+    rig.show(103.5, 104.0)
+    rig.run(200)
+    assert rig.position == 2
+    rig.broker.reject = lambda order_type: False
+    rig.run(500)
+    assert (rig.position, rig.broker.position) == (0, 0)
+    assert sum(order[1] == MARKET for order in rig.broker.sent) == 2
+
+
+def test_a_fill_that_beats_the_cancel_does_not_turn_the_position_around(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.broker.ignore_cancels = True
+    rig.show(103.5, 104.0)
+    rig.run(50)
+    stop = rig.broker.open_orders(STOP_LIMIT)[0]
+    rig.broker.fill(stop, 2, 98.5)  # the stop fills while its cancel is on the way
+    rig.run(500)
+    assert (rig.position, rig.broker.position) == (0, 0)
+    assert all(order[1] != MARKET for order in rig.broker.sent)
+
+
+def test_cancels_without_an_answer_are_asked_again(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.broker.ignore_cancels = True
+    rig.show(103.5, 104.0)
+    rig.run(1000)
+    assert rig.counter("cancels") >= 3
+    assert all(order[1] != MARKET for order in rig.broker.sent), "a stop that rests forbids the exit"
+    rig.broker.ignore_cancels = False
+    rig.run(500)
+    assert (rig.position, rig.broker.position) == (0, 0)
+
+
+def test_a_dry_run_sends_nothing(make: Callable[..., Rig]) -> None:
+    rig = make(mode="dry-run")
+    for _ in range(3):
+        rig.enter()
+    assert rig.broker.sent == []
+    assert rig.counter("decisions_buy") > 0 and rig.counter("orders_not_sent") > 0 and rig.counter("orders") == 0
+    assert rig.machine.ledger.live == {}
+    assert rig.context.histograms["tick_to_order"].samples > 0
+
+
+@pytest.mark.parametrize("stage", ["features", "ingest"])
+def test_no_entry_while_a_stage_before_us_is_down(make: Callable[..., Rig], stage: str) -> None:
+    rig = make()
+    rig.context.upstream[stage] = f"{stage} is failed"
+    rig.run(60)
+    rig.enter()
+    assert rig.broker.sent == []
+    assert rig.counter("denied_upstream") > 0
+    rig.context.upstream.clear()
+    rig.run(60)
+    rig.enter()
+    assert len(rig.broker.sent) == 2
+
+
+def test_protective_orders_go_out_while_everything_is_down(make: Callable[..., Rig]) -> None:
+    rig = make(risk={"max_orders_per_s": 1, "max_orders_per_min": 1, "max_daily_loss": 0.01})
+    rig.signal(1.0)
+    rig.run(100)
+    rig.context.upstream["features"] = "features is failed"
+    rig.broker.query_problem = "no answer"
+    rig.run(150)
+    assert (rig.position, rig.broker.protected()) == (2, 2)
+    rig.stage.command(FLATTEN)
+    rig.run(100)
+    assert (rig.position, rig.broker.position) == (0, 0)
+
+
+def test_no_entry_without_a_market(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.bid = float("nan")  # nothing new comes in
+    rig.gap()
+    rig.work()
+    rig.signal(1.0)
+    rig.run(110)
+    assert rig.broker.sent == []
+    assert rig.counter("denied_price_collar") == 1
+
+
+def test_a_failed_query_is_not_flat(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.broker.query_problem = "no answer"
+    rig.run(31_000, step_ms=100)
+    assert "no answer" in rig.machine.desk.broker_problem(rig.clock.monotonic_ns())
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (2, 2, 2)
+    rig.broker.query_problem = ""
+    rig.run(1_100, step_ms=100)
+    assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
+
+
+def test_an_order_that_is_not_ours_stops_entries_and_is_left_alone(make: Callable[..., Rig]) -> None:
+    rig = make()
+    number = rig.broker.send(0, BUY, LIMIT, 1, 90.0, -1.0)  # by hand, in the same account
+    rig.broker.local_ids.pop(number)
+    rig.run(50)
+    rig.enter()
+    assert len(rig.broker.sent) == 1 and rig.broker.open_orders(LIMIT)
+    assert "not ours" in rig.machine.desk.broker_problem(rig.clock.monotonic_ns())
+    rig.broker.cancel("CL1")
+    rig.run(1_100)
+    rig.enter()
+    assert len(rig.broker.sent) == 3
+
+
+def test_a_position_made_by_hand_can_be_adopted_and_is_then_protected(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.broker.position, rig.broker.average_price = -3, 101.0
+    rig.run(31_000, step_ms=100)
+    assert "-3" in rig.machine.desk.broker_problem(rig.clock.monotonic_ns())
+    assert rig.broker.sent == []
+    rig.stage.command(ADOPT)
+    rig.run(100)
+    assert rig.position == -3
+    assert rig.broker.sent == [(BUY, STOP_LIMIT, 3, 104.0, 103.0)]
+    assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
+    rig.show(97.5, 98.0)
+    rig.run(100)
+    assert rig.broker.position == 0 == rig.position
+
+
+def test_a_person_can_halt_and_resume(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.stage.command(HALT)
+    rig.enter()
+    assert rig.broker.sent == [] and rig.counter("denied_trading_allowed") > 0
+    rig.stage.command("nonsense")
+    rig.stage.command(RESUME)
+    rig.enter()
+    assert len(rig.broker.sent) == 2
+
+
+def test_a_normal_stop_cancels_entries_and_leaves_position_and_stop(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.broker.fill_at_most = 1
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    rig.broker.step()
+    rig.work()
+    rig.show(101.0, 101.5)
+    rig.broker.step()
+    rig.work()
+    assert rig.broker.open_orders(LIMIT)
+    rig.stage.on_close()
+    assert not rig.broker.open_orders(LIMIT)
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (1, 1, 1)
+    assert rig.context.counters.get("stops_resting") == 1
+    rig.start()
+
+
+def test_stopping_is_bounded_when_nobody_answers(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    rig.broker.ignore_cancels = True
+    before_ns = rig.clock.monotonic_ns()
+    rig.stage.on_close()
+    assert rig.clock.monotonic_ns() - before_ns <= 3_100 * MS
+    rig.start()
+
+
+def test_the_intent_is_journaled_before_the_broker_is_called(make: Callable[..., Rig]) -> None:
+    rig = make()
+    seen: list[int] = []
+    send = rig.broker.send
+
+    def spy(*order: Any) -> int:
+        seen.append(sum(isinstance(record, SendOrder) for record in rig.journal()))
+        return send(*order)
+
+    rig.broker.send = spy  # type: ignore[method-assign]
+    rig.enter()
+    rig.show(103.5, 104.0)
+    rig.run(100)
+    assert seen == [1, 2, 3]
+    kinds = [type(record) for record in rig.journal() if isinstance(record, SendOrder | SendResult | CancelOrder)]
+    assert kinds == [SendOrder, SendResult, SendOrder, SendResult, CancelOrder, SendOrder, SendResult]
+
+
+def test_decisions_on_each_ml_signal(make: Callable[..., Rig]) -> None:
+    rig = make(consensus=Consensus(decide_on="ml_signal"))
+    rig.signal(1.0)
+    rig.run(300)
+    assert rig.decisions() == []
+    rig.signal(1.0, sources=("order_flow", "liquidity", "tape_reading", "footprint", "ml"))
+    rig.work()
+    assert [decision.action for decision in rig.decisions()] == ["BUY"]
+    assert rig.decisions()[0].total == pytest.approx(1.0)
+    assert rig.broker.sent[0] == (BUY, LIMIT, 2, 100.5, -1.0)
+
+
+def test_latencies_are_measured(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    for name in ("signal_to_decision", "decision_to_send", "tick_to_order"):
+        assert rig.context.histograms[name].samples >= 1
+    assert rig.context.histograms["tick_to_order"].samples == 1
+
+
+def test_every_change_of_an_order_is_told_once(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    told = [(event.order, event.status, event.traded_quantity) for event in rig.order_events()]
+    assert len(told) == len(set(told))
+    assert told[-1][:2] == (2, "working") and (1, "filled", 2) in told

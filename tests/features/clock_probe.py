@@ -1,0 +1,11 @@
+"""A compiled door to the native clock, for its test."""
+
+from __future__ import annotations
+
+from features.native_clock import native_now_ns
+from shm.jit import kernel
+
+
+@kernel("int64(uintp)")
+def probe(clock):  # type: ignore[no-untyped-def]
+    return native_now_ns(clock)
