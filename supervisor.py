@@ -221,7 +221,12 @@ def run_tape(args: argparse.Namespace) -> int:
 def run_train(args: argparse.Namespace) -> int:
     from models.training.commands import run
 
-    return int(run(args, load_config(args)))
+    try:
+        config = load_config(args)
+    except ValueError as error:
+        complain(str(error))
+        return EXIT_REFUSED
+    return int(run(args, config))
 
 
 def run_bench(args: argparse.Namespace) -> int:

@@ -77,7 +77,7 @@ def market_records(instruments: tuple[Instrument, ...]) -> Array:
 
 
 @inline
-def latch(held, value, enter, leave):  # type: ignore[no-untyped-def]
+def latch(held, value, enter, leave):
     """Direction (-1, 0, 1) of a pattern that comes at abs(value) >= enter and goes below leave, or turns at -enter."""
     if held != 0 and value * held >= leave:
         return held
@@ -89,13 +89,13 @@ def latch(held, value, enter, leave):  # type: ignore[no-untyped-def]
 
 
 @inline
-def strength(held, value):  # type: ignore[no-untyped-def]
+def strength(held, value):
     """Evidence of a latched pattern: its direction with the size of the value, at most 1."""
     return held * min(abs(value), 1.0)
 
 
 @inline
-def kind_of_trade(trade):  # type: ignore[no-untyped-def]
+def kind_of_trade(trade):
     """PLAIN_TRADE, GAP_RECORD or NO_TRADE (what the features' contract does not call a trade)."""
     if trade.kind == KIND_GAP:
         return GAP_RECORD
@@ -107,7 +107,7 @@ def kind_of_trade(trade):  # type: ignore[no-untyped-def]
 
 
 @inline
-def is_two_sided(book):  # type: ignore[no-untyped-def]
+def is_two_sided(book):
     """Whether the touch stands: both best levels are there and not crossed."""
     bid, ask = book.bid_price[0], book.ask_price[0]
     return book.bid_quantity[0] > 0 and book.ask_quantity[0] > 0 and 0.0 < bid < ask < np.inf

@@ -17,7 +17,7 @@ from shm.jit import inline, kernel
 
 PATTERN_NAMES = ("stacked_imbalance", "absorption", "delta_divergence")
 WEIGHTS = (0.40, 0.35, 0.25)
-PRICES = 256  # prices of a bar, half of them on either side of its first
+PRICES = 4096  # prices of a bar, half of them on either side of its first
 STACK = 3
 IMBALANCE = 3
 MINIMUM_TRADES = 20  # of the bar, before it is read
@@ -32,7 +32,7 @@ FOOTPRINT = np.dtype(
         ("bars", "<i8"),  # bar changes seen since a gap or the start
         ("trades", "<i8"),  # of the forming bar
         ("base", "<i8"),  # ticks of cell 0
-        ("low", "<i8"),  # cells
+        ("low", "<i8"),  # ticks
         ("high", "<i8"),
         ("last", "<i8"),
         ("outside", "<i8"),  # trades whose price has no cell: the bar is not read
@@ -50,28 +50,29 @@ FOOTPRINT = np.dtype(
 
 
 @inline
-def _start_bar(state, bar, ticks):  # type: ignore[no-untyped-def]
-    state.before_low = state.base + state.low
-    state.before_high = state.base + state.high
+def _start_bar(state, bar, ticks):
+    if state.trades > 0:
+        for cell in range(max(state.low - state.base, 0), min(state.high - state.base, PRICES - 1) + 1):
+            state.bought[cell] = 0
+            state.sold[cell] = 0
+    state.before_low = state.low
+    state.before_high = state.high
     state.bar = bar
     state.trades = 0
     state.base = ticks - PRICES // 2
-    state.low = PRICES // 2
-    state.high = PRICES // 2
+    state.low = ticks
+    state.high = ticks
     state.outside = 0
     state.buy = 0
     state.sell = 0
     state.volume = 0
-    for cell in range(PRICES):
-        state.bought[cell] = 0
-        state.sold[cell] = 0
 
 
 @inline
-def _stacked(state):  # type: ignore[no-untyped-def]
+def _stacked(state):
     """Longest stack of buying cells less the longest of selling ones, as a share of twice STACK, -1 ... 1."""
     buys, sells, longest_buys, longest_sells = 0, 0, 0, 0
-    for cell in range(state.low, state.high + 1):
+    for cell in range(state.low - state.base, state.high - state.base + 1):
         below = state.sold[cell - 1] if cell > 0 else 0
         above = state.bought[cell + 1] if cell + 1 < PRICES else 0
         enough_bought = state.bought[cell] * CELL_SHARE >= state.volume
@@ -88,12 +89,12 @@ def _stacked(state):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _absorbed(state):  # type: ignore[no-untyped-def]
+def _absorbed(state):
     value = 0.0
     at_low, at_high = np.int64(0), np.int64(0)
     for step in range(EDGE):
-        at_low += state.sold[min(state.low + step, PRICES - 1)]
-        at_high += state.bought[max(state.high - step, 0)]
+        at_low += state.sold[min(state.low - state.base + step, PRICES - 1)]
+        at_high += state.bought[max(state.high - state.base - step, 0)]
     if state.high - state.low < EDGE + AWAY - 1:
         return value
     if state.last - state.low >= AWAY and at_low >= EDGE_SHARE * state.sell and state.sell > 0:
@@ -104,12 +105,12 @@ def _absorbed(state):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _divergence(state):  # type: ignore[no-untyped-def]
+def _divergence(state):
     delta, known = state.buy - state.sell, state.buy + state.sell
     if known == 0:
         return 0.0
-    new_high = state.base + state.high > state.before_high
-    new_low = state.base + state.low < state.before_low
+    new_high = state.high > state.before_high
+    new_low = state.low < state.before_low
     if new_high and not new_low and delta < 0:
         return max(-1.0, 2.0 * delta / known)
     if new_low and not new_high and delta > 0:
@@ -118,7 +119,7 @@ def _divergence(state):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _on_trade(state, market, trade):  # type: ignore[no-untyped-def]
+def _on_trade(state, market, trade):
     ticks = np.int64(math.floor(trade.price / market.tick + 0.5))
     bar = trade.ts_ns // market.bar_ns
     if state.bars == 0 or bar != state.bar:
@@ -126,12 +127,12 @@ def _on_trade(state, market, trade):  # type: ignore[no-untyped-def]
         state.bars += 1
     cell = ticks - state.base
     state.trades += 1
+    state.low = min(state.low, ticks)
+    state.high = max(state.high, ticks)
+    state.last = ticks
     if cell < 0 or cell >= PRICES:
         state.outside += 1
     else:
-        state.low = min(state.low, cell)
-        state.high = max(state.high, cell)
-        state.last = cell
         state.volume += trade.quantity
         if trade.aggressor > 0:
             state.bought[cell] += trade.quantity
@@ -146,7 +147,7 @@ def _on_trade(state, market, trade):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _evidence(state, market, t, out):  # type: ignore[no-untyped-def]
+def _evidence(state, market, t, out):
     """A bar that is over by the clock says nothing more; its successor has no trade yet."""
     current = t // market.bar_ns == state.bar
     out.warm = state.bars > 2
@@ -156,7 +157,7 @@ def _evidence(state, market, t, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(observe_signature(FOOTPRINT))
-def observe(states, markets, vectors, trades, books, taken, out):  # type: ignore[no-untyped-def]
+def observe(states, markets, vectors, trades, books, taken, out):
     """Evidence of each vector from all trades up to it."""
     i = 0
     for n in range(len(vectors)):

@@ -36,7 +36,7 @@ LIQUIDITY = np.dtype(
 
 
 @inline
-def _depth_and_largest(quantity, price):  # type: ignore[no-untyped-def]
+def _depth_and_largest(quantity, price):
     """Quantity of the best LEVELS levels, and the largest one behind the touch."""
     total, largest = np.int64(0), np.int64(0)
     for level in range(LEVELS):
@@ -48,7 +48,7 @@ def _depth_and_largest(quantity, price):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _on_book(state, book):  # type: ignore[no-untyped-def]
+def _on_book(state, book):
     if not is_two_sided(book):
         return
     slot = state.next % MEAN_OF
@@ -69,7 +69,7 @@ def _on_book(state, book):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _smooth_imbalance(state):  # type: ignore[no-untyped-def]
+def _smooth_imbalance(state):
     """Mean over the last SMOOTH_OF snapshots of (bid - ask) / (bid + ask)."""
     total = 0.0
     for back in range(1, SMOOTH_OF + 1):
@@ -80,7 +80,7 @@ def _smooth_imbalance(state):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _one_left(bid, ask, gone, there):  # type: ignore[no-untyped-def]
+def _one_left(bid, ask, gone, there):
     """Signed size of a side's absence: positive when the ask is gone and the bid is there."""
     if ask < gone and bid >= there:
         return 1.0 - ask
@@ -90,7 +90,7 @@ def _one_left(bid, ask, gone, there):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _evidence(state, out):  # type: ignore[no-untyped-def]
+def _evidence(state, out):
     out.warm = state.next >= MEAN_OF
     if out.warm == 0:
         for i in range(4):
@@ -115,7 +115,7 @@ def _evidence(state, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(observe_signature(LIQUIDITY))
-def observe(states, markets, vectors, trades, books, taken, out):  # type: ignore[no-untyped-def]
+def observe(states, markets, vectors, trades, books, taken, out):
     """Evidence of each vector from all snapshots up to it."""
     j = 0
     for n in range(len(vectors)):

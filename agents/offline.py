@@ -17,7 +17,9 @@ from config.schema import Instrument
 Array = np.ndarray[Any, Any]
 
 
-def evidence_of(detector: Detector, vectors: Array, trades: Array, books: Array, instruments: tuple[Instrument, ...]) -> Array:
+def evidence_of(
+    detector: Detector, vectors: Array, trades: Array, books: Array, instruments: tuple[Instrument, ...]
+) -> Array:
     """EVIDENCE (n,) of FEATURE vectors (n,), with the raw TRADE and BOOK records of the same market in order."""
     states = np.zeros(len(instruments), detector.state)
     out = np.zeros(len(vectors), EVIDENCE)
@@ -35,7 +37,9 @@ def judge(detector: Detector, ready: int, evidence: Any) -> Opinion:
     return opinion(evidence["strength"], detector.patterns, detector.weights)
 
 
-def spoken(detector: Detector, vectors: Array, evidence: Array, every_ms: int, horizon_ms: int) -> list[tuple[int, Opinion]]:
+def spoken(
+    detector: Detector, vectors: Array, evidence: Array, every_ms: int, horizon_ms: int
+) -> list[tuple[int, Opinion]]:
     """(row of the vector, opinion) of every signal of one symbol, in order."""
     speaker = Speaker(every_ms * 1_000_000, horizon_ms * 1_000_000)
     said = []

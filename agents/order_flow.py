@@ -25,7 +25,7 @@ ORDER_FLOW_STATE = np.dtype([("held", "<i8", (4,))], align=True)
 
 
 @inline
-def _update(state, values, out):  # type: ignore[no-untyped-def]
+def _update(state, values, out):
     fast, slow = values[ORDER_FLOW_IMBALANCE_5S], values[ORDER_FLOW_IMBALANCE_30S]
     delta_fast, delta_slow = values[SIGNED_VOLUME_RATIO_5S], values[SIGNED_VOLUME_RATIO_30S]
     trades = values[TRADE_FLOW_50]
@@ -49,7 +49,7 @@ def _update(state, values, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(observe_signature(ORDER_FLOW_STATE))
-def observe(states, markets, vectors, trades, books, taken, out):  # type: ignore[no-untyped-def]
+def observe(states, markets, vectors, trades, books, taken, out):
     """Evidence of each vector; the raw records are not used."""
     for n in range(len(vectors)):
         _update(states[vectors[n].symbol], vectors[n].values, out[n])

@@ -23,7 +23,7 @@ from shm.layouts import BOOK, FEATURE, TRADE
 
 BATCH = 256
 RAW = {"trades": TRADE, "book": BOOK}
-RAW_ROOM = 8192  # raw records between two batches of vectors; beyond it they wait in the ring
+RAW_ROOM = 4096  # raw records in hand at first; it doubles when one batch of vectors spans more
 LAPPED = "lapped: records were lost"
 UPSTREAM = "features"
 COUNTERS = ("vectors", "signals", "abstentions", "lost")
@@ -44,7 +44,9 @@ class RawFeed:
 
     def up_to(self, ingest_seq: int) -> np.ndarray[Any, Any]:
         """What is there, read on until a record is newer than `ingest_seq` or there is none."""
-        while self._count < RAW_ROOM and (self._count == 0 or self._kept["ingest_seq"][self._count - 1] <= ingest_seq):
+        while self._count == 0 or self._kept["ingest_seq"][self._count - 1] <= ingest_seq:
+            if self._count == len(self._kept):
+                self._kept = np.concatenate([self._kept, np.zeros_like(self._kept)]).astype(self._kept.dtype)
             count = self._reader.read(self._kept[self._count :])
             if count == 0:
                 break
@@ -77,7 +79,7 @@ class AgentStage(Stage):
         context.counters.declare(*COUNTERS)
         self._latency = context.histogram("judge")
         # raw rings first: a vector that is seen later must not be older than the raw records
-        self._raw = {ring: RawFeed(context.reader(ring), RAW[ring]) for ring in detector.rings}
+        self._raw = {ring: RawFeed(context.reader(ring, wake=False), RAW[ring]) for ring in detector.rings}
         self._none = {ring: np.zeros(0, dtype) for ring, dtype in RAW.items()}
         self._reader = context.reader("features")
         self._publisher = context.publisher()
@@ -85,22 +87,25 @@ class AgentStage(Stage):
         self._states = np.zeros(symbols, detector.state)
         self._markets = market_records(config.instruments)
         self._vectors, self._evidence = np.zeros(BATCH, FEATURE), np.zeros(BATCH, EVIDENCE)
+        self._newest = np.zeros(symbols, FEATURE)
         self._taken = np.zeros(2, np.int64)
         every_ns, horizon_ns = config.agents.signal_every_ms * 1_000_000, config.agents.horizon_ms * 1_000_000
         self._speakers = [Speaker(every_ns, horizon_ns) for _ in range(symbols)]
         self._max_age_ns = config.risk.max_data_age_ms * 1_000_000
         self._lost = 0
+        self._lapped = [False] * symbols
         self._sequence = 0
 
     def do_work(self) -> int:
         """One batch of vectors through the detector, and a word on the newest of each symbol if it is due."""
         count = int(self._reader.read(self._vectors))
-        lapped = self._notice_laps()
+        self._notice_laps()
         if count == 0:
+            self._say_when_upstream_fails()
             return 0
         vectors = self._vectors[:count]
         self._observe(vectors)
-        lapped = self._notice_laps() or lapped
+        self._notice_laps()
         self._context.counters.add("vectors", count)
         if count == BATCH:
             return count  # more wait: only the newest is worth a word
@@ -109,41 +114,41 @@ class AgentStage(Stage):
             rows = np.flatnonzero(vectors["symbol"] == symbol)
             if len(rows):
                 row = int(rows[-1])
-                self._attend(symbol, vectors[row], self._evidence[row], LAPPED if lapped else problem)
+                self._newest[symbol] = vectors[row]
+                self._attend(symbol, vectors[row], self._evidence[row], LAPPED if self._lapped[symbol] else problem)
+                self._lapped[symbol] = False
         return count
+
+    def _say_when_upstream_fails(self) -> None:
+        """Without vectors nothing is judged, but a vote must not go on counting while its source of data is down."""
+        problem = self._context.upstream_problem(UPSTREAM)
+        if problem:
+            for symbol in range(len(self._speakers)):
+                if self._newest[symbol]["ts_ns"]:
+                    self._attend(symbol, self._newest[symbol], self._evidence[0], problem)
 
     def _observe(self, vectors: np.ndarray[Any, Any]) -> None:
         newest = int(vectors["ingest_seq"][-1])
-        first = 0
-        while first < len(vectors):
-            raw = {ring: feed.up_to(newest) for ring, feed in self._raw.items()}
-            # a full buffer may not reach the newest vector: then only those that it covers now
-            last = len(vectors)
-            for records in raw.values():
-                if len(records) == RAW_ROOM:
-                    reach = int(np.searchsorted(vectors["ingest_seq"], records["ingest_seq"][-1]))
-                    last = min(last, max(reach, first))
-            part = slice(first, last)
-            self._detector.observe(
-                self._states, self._markets, vectors[part], raw.get("trades", self._none["trades"]),
-                raw.get("book", self._none["book"]), self._taken, self._evidence[part],
-            )  # fmt: skip
-            taken = {"trades": int(self._taken[0]), "book": int(self._taken[1])}
-            for ring, feed in self._raw.items():
-                feed.used(taken[ring])
-            first = last
+        raw = {ring: feed.up_to(newest) for ring, feed in self._raw.items()}
+        self._detector.observe(
+            self._states, self._markets, vectors, raw.get("trades", self._none["trades"]),
+            raw.get("book", self._none["book"]), self._taken, self._evidence[: len(vectors)],
+        )  # fmt: skip
+        taken = {"trades": int(self._taken[0]), "book": int(self._taken[1])}
+        for ring, feed in self._raw.items():
+            feed.used(taken[ring])
 
-    def _notice_laps(self) -> bool:
-        """Whether records were lost since the last look; then everything heard so far is forgotten."""
+    def _notice_laps(self) -> None:
+        """When records were lost since the last look, everything heard so far is forgotten, and the next word says so."""
         lost = int(self._reader.lost) + sum(feed.lost for feed in self._raw.values())
         if lost == self._lost:
-            return False
+            return
         self._context.counters.add("lost", lost - self._lost)
         self._lost = lost
         self._states[:] = np.zeros(1, self._detector.state)
         for feed in self._raw.values():
             feed.forget()
-        return True
+        self._lapped = [True] * len(self._speakers)
 
     def _attend(self, symbol: int, vector: Any, evidence: Any, problem: str) -> None:
         start_ns = self._context.clock.monotonic_ns()

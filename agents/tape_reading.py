@@ -53,7 +53,7 @@ TAPE = np.dtype(
 
 
 @inline
-def _clear(state):  # type: ignore[no-untyped-def]
+def _clear(state):
     """Start anew: what was heard before a gap says nothing about the pace after it."""
     state.tail[0] = state.next
     state.tail[1] = state.next
@@ -70,7 +70,7 @@ def _clear(state):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _drop_short(state):  # type: ignore[no-untyped-def]
+def _drop_short(state):
     slot = state.tail[0] % ROOM
     state.signed -= state.side[slot] * state.quantity[slot]
     state.volume -= state.quantity[slot]
@@ -78,7 +78,7 @@ def _drop_short(state):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _advance(state, t):  # type: ignore[no-untyped-def]
+def _advance(state, t):
     while state.tail[0] < state.next and state.ts_ns[state.tail[0] % ROOM] <= t - SHORT_NS:
         _drop_short(state)
     while state.tail[1] < state.next and state.ts_ns[state.tail[1] % ROOM] <= t - LONG_NS:
@@ -86,7 +86,7 @@ def _advance(state, t):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _on_burst(state, t, price, side):  # type: ignore[no-untyped-def]
+def _on_burst(state, t, price, side):
     """Trades of one side at one instant, each further in its direction than the one before."""
     if side == 0 or side != state.burst_side or t != state.burst_ns:
         state.burst_side = side
@@ -101,7 +101,7 @@ def _on_burst(state, t, price, side):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _on_trade(state, trade):  # type: ignore[no-untyped-def]
+def _on_trade(state, trade):
     t, quantity = trade.ts_ns, trade.quantity
     side = np.int64(trade.aggressor)
     known = state.next - state.first
@@ -132,13 +132,13 @@ def _on_trade(state, trade):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _faded(side, since_ns, t):  # type: ignore[no-untyped-def]
+def _faded(side, since_ns, t):
     """Strength of something that happened at `since_ns`: full then, nothing FADE_NS later."""
     return side * max(0.0, 1.0 - (t - since_ns) / FADE_NS)
 
 
 @inline
-def _evidence(state, t, out):  # type: ignore[no-untyped-def]
+def _evidence(state, t, out):
     _advance(state, t)
     out.warm = state.next - state.first >= SIZES and t - state.first_ns >= LONG_NS
     if out.warm == 0:
@@ -159,7 +159,7 @@ def _evidence(state, t, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(observe_signature(TAPE))
-def observe(states, markets, vectors, trades, books, taken, out):  # type: ignore[no-untyped-def]
+def observe(states, markets, vectors, trades, books, taken, out):
     """Evidence of each vector from all trades up to it."""
     i = 0
     for n in range(len(vectors)):
@@ -176,6 +176,4 @@ def observe(states, markets, vectors, trades, books, taken, out):  # type: ignor
     taken[1] = len(books)
 
 
-DETECTOR = Detector(
-    "tape_reading", (), ("trades",), PATTERN_NAMES, WEIGHTS, TAPE, observe, f"{SIZES} trades and 60 s"
-)
+DETECTOR = Detector("tape_reading", (), ("trades",), PATTERN_NAMES, WEIGHTS, TAPE, observe, f"{SIZES} trades and 60 s")

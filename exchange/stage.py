@@ -21,7 +21,7 @@ from exchange.trading_day import TradingDay
 from profitdll.constants import TickerState
 from runtime.clock import wall_ns
 from runtime.context import StageContext
-from runtime.secrets import credentials
+from runtime.secrets import credentials, simulated_password
 from runtime.stage import Refusal, Stage
 from tape.format import TapeError
 
@@ -60,7 +60,7 @@ class ExchangeStage(Stage):
             self._tally,
         )
         try:
-            self.server = Server(config.exchange.port, self._desk, secrets.password, self._tally, context.log)
+            self.server = Server(config.exchange.port, self._desk, simulated_password(), self._tally, context.log)
         except PortTaken as error:
             raise Refusal(str(error)) from error
         nets = [f"net_position_{index}" for index in range(len(config.instruments))]

@@ -59,7 +59,7 @@ class BellRelay:
         out.connect(ENDPOINT)
         try:
             while not self._closing.is_set():
-                if not self._armed.wait(IDLE_S):
+                if not self._armed.wait(IDLE_S) or self._closing.is_set():
                     continue
                 self._sleep()
                 self._armed.clear()

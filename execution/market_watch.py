@@ -46,6 +46,7 @@ class MarketWatch:
     def __init__(self, trades: RingReader, book: RingReader, contracts: int) -> None:
         self._trades = trades
         self._book = book
+        self._lost_seen = self.lost
         self._newest = [_Newest() for _ in range(contracts)]
         self._trade_rows = np.zeros(BATCH, TRADE)
         self._book_rows = np.zeros(BATCH, BOOK)
@@ -57,12 +58,11 @@ class MarketWatch:
 
     def refresh(self) -> int:
         """Read what is new (bounded); returns how many records."""
-        lost = self.lost
         taken = 0
         for _ in range(BATCHES_A_TURN):
             trades, books = self._trades.read(self._trade_rows), self._book.read(self._book_rows)
-            if self.lost != lost:  # the newest of some contract may have been among the lost
-                lost = self.lost
+            if self.lost != self._lost_seen:  # the newest of some contract may have been among the lost
+                self._lost_seen = self.lost
                 for newest in self._newest:
                     newest.forget_prices()
             self._take_trades(self._trade_rows[:trades])

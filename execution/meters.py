@@ -26,6 +26,7 @@ class Meters:
         self._counters = context.counters
         self._contracts = machine.ledger.contracts
         self._published_ns: dict[tuple[str, int], int] = {}
+        self._timed_ns: dict[int, int] = {}
         self._show_at_ns = 0
         self._counters.declare(
             *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "decisions",
@@ -109,5 +110,6 @@ class Meters:
     def _time_decision(self, decision: Decision) -> None:
         stamps = [self._published_ns.get((source, decision.symbol), 0) for source, *_ in decision.votes]
         newest_ns = max(stamps, default=0)
-        if newest_ns:
+        if newest_ns > self._timed_ns.get(decision.symbol, 0):  # the first decision that counts that signal
+            self._timed_ns[decision.symbol] = newest_ns
             self._signal_to_decision.record(max(0, decision.decided_ns - newest_ns))

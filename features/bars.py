@@ -38,7 +38,7 @@ BARS = np.dtype(
 
 
 @inline
-def _remember(bars, opened, high, low, close, volume):  # type: ignore[no-untyped-def]
+def _remember(bars, opened, high, low, close, volume):
     if bars.count == MEMORY:
         for i in range(MEMORY - 1):
             bars.open[i] = bars.open[i + 1]
@@ -58,7 +58,7 @@ def _remember(bars, opened, high, low, close, volume):  # type: ignore[no-untype
 
 
 @inline
-def _empty_forming(bars):  # type: ignore[no-untyped-def]
+def _empty_forming(bars):
     bars.trades = 0
     bars.forming_volume = 0
     if bars.count > 0:
@@ -70,22 +70,20 @@ def _empty_forming(bars):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _complete_forming(bars):  # type: ignore[no-untyped-def]
+def _complete_forming(bars):
     """A running bar without a trade is flat at the previous close, which stands in the forming fields already."""
-    _remember(
-        bars, bars.forming_open, bars.forming_high, bars.forming_low, bars.forming_close, bars.forming_volume
-    )
+    _remember(bars, bars.forming_open, bars.forming_high, bars.forming_low, bars.forming_close, bars.forming_volume)
     _empty_forming(bars)
 
 
 @inline
-def has_price(bars):  # type: ignore[no-untyped-def]
+def has_price(bars):
     """Whether C is not empty: there is a completed bar or a trade."""
     return bars.count > 0 or bars.trades > 0
 
 
 @inline
-def start_session(bars, session_start_ns):  # type: ignore[no-untyped-def]
+def start_session(bars, session_start_ns):
     """The first event of a session completes the bar of the one before. Returns whether the memory changed."""
     changed = bars.running != 0
     if changed:
@@ -98,7 +96,7 @@ def start_session(bars, session_start_ns):  # type: ignore[no-untyped-def]
 
 
 @inline
-def complete_until(bars, bar_ns, t):  # type: ignore[no-untyped-def]
+def complete_until(bars, bar_ns, t):
     """Complete every bar whose end is at or before t, empty ones too. Returns whether the memory changed."""
     if bars.running == 0 or t < bars.start_ns + bar_ns:
         return False
@@ -112,7 +110,7 @@ def complete_until(bars, bar_ns, t):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_trade(bars, bar_ns, t, price, quantity):  # type: ignore[no-untyped-def]
+def add_trade(bars, bar_ns, t, price, quantity):
     """A trade after complete_until(t). price in ticks. Returns nothing; the forming bar always changes."""
     if bars.running == 0:
         bars.running = 1
@@ -129,7 +127,7 @@ def add_trade(bars, bar_ns, t, price, quantity):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_history(bars, bar_ns, start_ns, opened, high, low, close, volume):  # type: ignore[no-untyped-def]
+def add_history(bars, bar_ns, start_ns, opened, high, low, close, volume):
     """A completed bar from before the first live event. False when it does not come after the one before."""
     if bars.from_history > 0 and start_ns < bars.history_end_ns:
         return False

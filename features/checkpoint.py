@@ -60,7 +60,9 @@ def private_segments(config: Config) -> dict[str, int]:
 
 def layout_of(instruments: Array) -> int:
     """Hash of the state's layout and of the instruments: another one makes a checkpoint useless."""
-    parts = f"{STATE.descr}{SMALL.itemsize}{dtype_hash(FEATURE)}{dtype_hash(INSTRUMENT)}".encode() + instruments.tobytes()
+    parts = (
+        f"{STATE.descr}{SMALL.itemsize}{dtype_hash(FEATURE)}{dtype_hash(INSTRUMENT)}".encode() + instruments.tobytes()
+    )
     return zlib.crc32(parts) | len(instruments) << 32
 
 
@@ -94,7 +96,9 @@ def copy_state(target: Array, source: Array, whole: bool) -> None:
     _copy_window(target["snapshots"], snapshots, ("ts_ns", "mid", "e", "square"), known_snapshots)
     _copy_window(target["trades"], trades, ("ts_ns", "packed"), known_trades)
     if flipped:
-        _copy_ring(target["snapshots"], snapshots, ("square",), int(snapshots["tail"][SPAN_60S]), int(snapshots["next"]))
+        _copy_ring(
+            target["snapshots"], snapshots, ("square",), int(snapshots["tail"][SPAN_60S]), int(snapshots["next"])
+        )
 
 
 class Checkpoint:
@@ -110,6 +114,8 @@ class Checkpoint:
             self._headers.append(buffer[start : start + HEADER.itemsize].view(HEADER))
             body = buffer[start + HEADER.itemsize : start + HEADER.itemsize + symbols * STATE.itemsize]
             self._states.append(body.view(STATE))
+        # looked at once: after that this process is the only one to write them
+        self._good = [self._is_good(copy) for copy in range(2)]
 
     def _checksum(self, copy: int) -> int:
         header = self._headers[copy]
@@ -129,7 +135,7 @@ class Checkpoint:
         )
 
     def _newest(self) -> int | None:
-        good = [copy for copy in range(2) if self._is_good(copy)]
+        good = [copy for copy in range(2) if self._good[copy]]
         return max(good, key=lambda copy: int(self._headers[copy][0]["number"])) if good else None
 
     def save(self, states: Array, ingest_seq: int, positions: tuple[int, ...]) -> None:
@@ -137,7 +143,7 @@ class Checkpoint:
         newest = self._newest()
         copy = 0 if newest is None else 1 - newest
         number = 1 if newest is None else int(self._headers[newest][0]["number"]) + 1
-        whole = not self._is_good(copy)
+        whole = not self._good[copy]
         header = self._headers[copy]
         guard = int(header["guard"][0]) | 1
         write_word(header.ctypes.data, guard)  # partner: the load in _is_good; odd before the first changed byte
@@ -147,6 +153,7 @@ class Checkpoint:
         header["position"][0, : len(positions)] = positions
         header["checksum"] = self._checksum(copy)
         write_word(header.ctypes.data, guard + 1)  # even after the last changed byte
+        self._good[copy] = True
 
     def load(self) -> tuple[Array, int, tuple[int, ...]] | None:
         """(states, ingest_seq, positions) of the newest good copy, or None when there is none."""
@@ -164,3 +171,4 @@ class Checkpoint:
         for header in self._headers:
             write_word(header.ctypes.data, int(header["guard"][0]) | 1)
             header["number"] = 0
+        self._good = [False, False]

@@ -66,7 +66,7 @@ _SNAPSHOTS = np.array([family.snapshots for family in FAMILIES], np.int64)
 
 
 @inline
-def _begin(state, instrument, t):  # type: ignore[no-untyped-def]
+def _begin(state, instrument, t):
     """Time, session, bars and windows come to t; the event itself is not applied yet."""
     small = state.small
     market = small.market
@@ -91,12 +91,12 @@ def _begin(state, instrument, t):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _refuse(state, instrument, t):  # type: ignore[no-untyped-def]
+def _refuse(state, instrument, t):
     return t < state.small.market.ts_ns or not in_calendar(instrument, t)
 
 
 @inline
-def _miss_trades(small, at_ns):  # type: ignore[no-untyped-def]
+def _miss_trades(small, at_ns):
     """Trades up to at_ns never came. Whether that concerns a session that the next event opens, _begin will see."""
     small.order_flow.partial = 1
     small.market.missed = 1
@@ -104,7 +104,7 @@ def _miss_trades(small, at_ns):  # type: ignore[no-untyped-def]
 
 
 @inline
-def note_gap(state, gap):  # type: ignore[no-untyped-def]
+def note_gap(state, gap):
     """Ingest lost market data before the next event. Trades that never came leave the session's sums unknown."""
     small = state.small
     small.counts[COUNT_GAPS] += 1
@@ -115,7 +115,7 @@ def note_gap(state, gap):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.void(State, types.int64))
-def note_lapped(state, at_ns):  # type: ignore[no-untyped-def]
+def note_lapped(state, at_ns):
     """This worker lost records of the rings before market time at_ns, that of the next record it has."""
     small = state.small
     at_ns = max(at_ns, small.market.ts_ns)
@@ -124,7 +124,7 @@ def note_lapped(state, at_ns):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.boolean(State, InstrumentRecord, TradeRecord))
-def apply_trade(state, instrument, trade):  # type: ignore[no-untyped-def]
+def apply_trade(state, instrument, trade):
     """Apply one record of the trades stream, a gap record too. True: a vector is due."""
     small = state.small
     small.market.ingest_seq = trade.ingest_seq
@@ -154,7 +154,7 @@ def apply_trade(state, instrument, trade):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.boolean(State, InstrumentRecord, BookRecord))
-def apply_book(state, instrument, book):  # type: ignore[no-untyped-def]
+def apply_book(state, instrument, book):
     """Apply one snapshot. True: a vector is due."""
     small = state.small
     small.market.ingest_seq = book.ingest_seq
@@ -183,7 +183,7 @@ def apply_book(state, instrument, book):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.void(State, InstrumentRecord, CandleRecord))
-def apply_candle(state, instrument, candle):  # type: ignore[no-untyped-def]
+def apply_candle(state, instrument, candle):
     """Seed the bars with a candle of history; candles made live are passed over, bars are built from trades."""
     if not candle.flags & FLAG_HISTORY:
         return
@@ -191,8 +191,12 @@ def apply_candle(state, instrument, candle):  # type: ignore[no-untyped-def]
     opened, high = ticks_of(candle.open, instrument.tick), ticks_of(candle.high, instrument.tick)
     low, close = ticks_of(candle.low, instrument.tick), ticks_of(candle.close, instrument.tick)
     ordered = 0 < low <= min(opened, close) and max(opened, close) <= high and candle.volume >= 0
-    if small.market.live != 0 or not ordered or not bar_part.add_history(
-        small.bars, instrument.bar_ns, candle.start_ns, opened, high, low, close, candle.volume
+    if (
+        small.market.live != 0
+        or not ordered
+        or not bar_part.add_history(
+            small.bars, instrument.bar_ns, candle.start_ns, opened, high, low, close, candle.volume
+        )
     ):
         small.counts[DROPPED_HISTORY] += 1
         return
@@ -200,7 +204,7 @@ def apply_candle(state, instrument, candle):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _causes(state, t, ready):  # type: ignore[no-untyped-def]
+def _causes(state, t, ready):
     """Clear the bits of families that span a loss, and say why bits are clear and what is absent."""
     small = state.small
     causes = np.uint64(0)
@@ -212,7 +216,13 @@ def _causes(state, t, ready):  # type: ignore[no-untyped-def]
         whole = True
         for family in range(len(_READY)):
             if _READY[family] & np.uint64(STANDING) and spans_loss(
-                small.loss[which], t, state.trades, state.snapshots, _SECONDS[family], _TRADES[family], _SNAPSHOTS[family]
+                small.loss[which],
+                t,
+                state.trades,
+                state.snapshots,
+                _SECONDS[family],
+                _TRADES[family],
+                _SNAPSHOTS[family],
             ):
                 whole = False
                 ready &= ~_READY[family]
@@ -235,7 +245,7 @@ def _causes(state, t, ready):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.uint64(State, InstrumentRecord, Values))
-def emit(state, instrument, values):  # type: ignore[no-untyped-def]
+def emit(state, instrument, values):
     """Write the vector (FEATURE_COUNT float64) as of the newest event; returns its ready mask."""
     small = state.small
     t = small.market.ts_ns

@@ -69,7 +69,7 @@ LEVELS = np.dtype(
 
 
 @inline
-def ticks_of(price, tick):  # type: ignore[no-untyped-def]
+def ticks_of(price, tick):
     """Whole ticks, or OFF_GRID when the price is further than GRID_TOLERANCE from one or beyond MAX_PRICE_TICKS."""
     exact = price / tick
     if not exact < MAX_PRICE_TICKS:
@@ -81,7 +81,7 @@ def ticks_of(price, tick):  # type: ignore[no-untyped-def]
 
 
 @inline
-def side_of(trade_type, aggressor):  # type: ignore[no-untyped-def]
+def side_of(trade_type, aggressor):
     """+1, -1 or 0. A record without the DLL's type (0, from a capture) has only its aggressor."""
     if trade_type == 0:
         return np.int64(aggressor)
@@ -89,7 +89,7 @@ def side_of(trade_type, aggressor):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _seen_before(numbers, date, number):  # type: ignore[no-untyped-def]
+def _seen_before(numbers, date, number):
     """Remember (date, number); True when it was there. Numbers rise, so the search is rare."""
     if number <= 0 or date < numbers.date:
         return False
@@ -108,7 +108,7 @@ def _seen_before(numbers, date, number):  # type: ignore[no-untyped-def]
 
 
 @inline
-def check_trade(numbers, trade, tick):  # type: ignore[no-untyped-def]
+def check_trade(numbers, trade, tick):
     """(VALID, price in ticks), or (the counter of its cause, 0)."""
     kind = trade.trade_type
     if not (kind <= 4 or kind == 13):
@@ -124,12 +124,12 @@ def check_trade(numbers, trade, tick):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _is_level(price, quantity):  # type: ignore[no-untyped-def]
+def _is_level(price, quantity):
     return quantity > 0 and price > 0.0 and math.isfinite(price)
 
 
 @inline
-def check_book(book, tick, levels):  # type: ignore[no-untyped-def]
+def check_book(book, tick, levels):
     """VALID with `levels` filled, or the counter of its cause with `levels` in pieces."""
     if book.flags & FLAG_AUCTION:
         return DROPPED_AUCTION  # theoretical levels are left out, so the best of the market is not there

@@ -9,11 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from features.engine import (
-    BookRecord,
-    CandleRecord,
     InstrumentRecord,
     State,
-    TradeRecord,
     apply_book,
     apply_candle,
     apply_trade,
@@ -61,7 +58,7 @@ Feature = from_dtype(FEATURE)
 
 
 @inline
-def _account_for_laps(loop, states, which, ts_ns):  # type: ignore[no-untyped-def]
+def _account_for_laps(loop, states, which, ts_ns):
     """A loss is noted when it is found, and again at the first record behind it, which is where windows begin anew.
 
     Lost candles are no loss: bars are built from trades, and the stage checks what came of history.
@@ -81,7 +78,7 @@ def _account_for_laps(loop, states, which, ts_ns):  # type: ignore[no-untyped-de
 
 
 @inline
-def _publish(loop, state, instrument, out):  # type: ignore[no-untyped-def]
+def _publish(loop, state, instrument, out):
     """Write the vector into `out`, whose stamps of the event are set, and publish it."""
     out.ready = emit(state, instrument, out.values[:])
     out.publish_ns = native_now_ns(np.uint64(loop.clock))
@@ -92,7 +89,7 @@ def _publish(loop, state, instrument, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _publish_newest(loop, states, instruments, outs, pending):  # type: ignore[no-untyped-def]
+def _publish_newest(loop, states, instruments, outs, pending):
     """One vector for each symbol that has moved, in the order of ingest_seq."""
     while True:
         chosen = -1
@@ -112,7 +109,7 @@ def _publish_newest(loop, states, instruments, outs, pending):  # type: ignore[n
         types.Array(types.int64, 1, "C"), types.int64,
     )
 )  # fmt: skip
-def run_batch(loop, states, instruments, outs, pending, limit):  # type: ignore[no-untyped-def]
+def run_batch(loop, states, instruments, outs, pending, limit):
     """Take up to `limit` records; returns how many were there. outs: FEATURE (symbols,), pending: zeros (symbols,)."""
     taken = 0
     while taken < limit:
@@ -158,5 +155,3 @@ def run_batch(loop, states, instruments, outs, pending, limit):  # type: ignore[
     if loop.newest_only != 0:
         _publish_newest(loop, states, instruments, outs, pending)
     return taken
-
-

@@ -65,7 +65,7 @@ _columns = types.Array(types.float64, 2, "C")
         _i64, _i64, types.Array(types.uint8, 1, "C"), types.Array(types.uint64, 1, "C"), _columns, _i64,
     )
 )  # fmt: skip
-def _run(states, instruments, trades, book, candles, event, ts_ns, kind, ready, values, ingest_seq):  # type: ignore[no-untyped-def]
+def _run(states, instruments, trades, book, candles, event, ts_ns, kind, ready, values, ingest_seq):
     """Merge by ingest_seq (candles, trades, book where equal), apply, and write a row per vector; returns how many."""
     state, instrument = states[0], instruments[0]
     i = j = k = n = 0
@@ -77,7 +77,13 @@ def _run(states, instruments, trades, book, candles, event, ts_ns, kind, ready, 
             k += 1
             continue
         if i < len(trades) and trade_seq <= book_seq:
-            due, row, what, at_ns, seq = apply_trade(state, instrument, trades[i]), i, KIND_TRADE, trades[i].ts_ns, trade_seq
+            due, row, what, at_ns, seq = (
+                apply_trade(state, instrument, trades[i]),
+                i,
+                KIND_TRADE,
+                trades[i].ts_ns,
+                trade_seq,
+            )
             i += 1
         else:
             due, row, what, at_ns, seq = apply_book(state, instrument, book[j]), j, KIND_BOOK, book[j].ts_ns, book_seq

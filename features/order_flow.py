@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.description import Feature
-from features.windows import SPAN_5S, SPAN_30S, overflowed, side_of
+from features.windows import SPAN_30S, overflowed, side_of
 from shm.jit import inline
 
 FIRST = 20
@@ -42,11 +42,10 @@ FEATURES = (
     Feature("trade_flow_50", "1", "50 trades of the session", "mean of s over the last 50 trades"),
     Feature("cumulative_delta_ratio", "1", "a trade of the session, none missed", "sum of s q / sum of q since the open"),
 )  # fmt: skip
-assert SPAN_5S == 1
 
 
 @inline
-def start_session(own):  # type: ignore[no-untyped-def]
+def start_session(own):
     own.last_50 = 0
     own.signed = 0
     own.volume = 0
@@ -54,7 +53,7 @@ def start_session(own):  # type: ignore[no-untyped-def]
 
 
 @inline
-def flow_of(levels, before):  # type: ignore[no-untyped-def]
+def flow_of(levels, before):
     """e_k of a snapshot, in contracts, from the touch of it and of the one before."""
     e = np.int64(0)
     if levels.bid_ticks[0] >= before.bid_ticks[0]:
@@ -69,7 +68,7 @@ def flow_of(levels, before):  # type: ignore[no-untyped-def]
 
 
 @inline
-def on_trade(own, trades, quantity, side):  # type: ignore[no-untyped-def]
+def on_trade(own, trades, quantity, side):
     """After the trade has entered the windows."""
     own.signed += side * quantity
     own.volume += quantity
@@ -80,7 +79,7 @@ def on_trade(own, trades, quantity, side):  # type: ignore[no-untyped-def]
 
 
 @inline
-def emit(own, snapshots, trades, t, values):  # type: ignore[no-untyped-def]
+def emit(own, snapshots, trades, t, values):
     """Fill columns 20-27. Returns (whether the windows are full, whether one has overflowed)."""
     has_trade = trades.next > trades.first
     has_book = snapshots.next > snapshots.first

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from features.description import Feature
-from features.windows import MASK, SPAN_60S, SPANS, SPANS_NS, mid_before, overflowed
+from features.windows import MASK, SPAN_60S, SPANS, mid_before, overflowed
 from shm.jit import inline
 
 FIRST = 10
@@ -19,16 +19,12 @@ FEATURES = (
         Feature(f"mid_return_{n}s", "log return", f"a snapshot of the session at least {n} s old", _MID.format(n=n))
         for n in (1, 5, 30, 60)
     ),
-    *(
-        Feature(f"return_{n}", "1", f"{n} completed bars", f"P / C[-1 - {n}] - 1")
-        for n in (2, 5, 10, 20, 50, 100)
-    ),
+    *(Feature(f"return_{n}", "1", f"{n} completed bars", f"P / C[-1 - {n}] - 1") for n in (2, 5, 10, 20, 50, 100)),
 )
-assert len(SPANS_NS) == 4
 
 
 @inline
-def emit(bars, snapshots, t, values):  # type: ignore[no-untyped-def]
+def emit(bars, snapshots, t, values):
     """Fill columns 10-19. Returns (whether the windows are full, whether one has overflowed)."""
     seen = snapshots.next > snapshots.first
     overflow = False

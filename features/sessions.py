@@ -93,7 +93,9 @@ def offset_table(timezone: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, A
             offsets.append(offset_at(right))
             low = right
     if len(instants) > MAX_OFFSETS:
-        raise ValueError(f"time zone {timezone} changes its offset {len(instants)} times; there is room for {MAX_OFFSETS}")
+        raise ValueError(
+            f"time zone {timezone} changes its offset {len(instants)} times; there is room for {MAX_OFFSETS}"
+        )
     return np.array(instants, np.int64) * SECOND_NS, np.array(offsets, np.int64) * SECOND_NS
 
 
@@ -135,13 +137,13 @@ def instrument_record(instrument: Instrument) -> np.ndarray[Any, Any]:
 
 
 @inline
-def in_calendar(instrument, t):  # type: ignore[no-untyped-def]
+def in_calendar(instrument, t):
     """Whether the tables reach to time t."""
     return instrument.session_start_ns[0] <= t < instrument.session_start_ns[instrument.sessions - 1]
 
 
 @inline
-def _last_at_or_before(table, count, t):  # type: ignore[no-untyped-def]
+def _last_at_or_before(table, count, t):
     low, high = 0, count
     while low < high:
         middle = (low + high) >> 1
@@ -153,9 +155,9 @@ def _last_at_or_before(table, count, t):  # type: ignore[no-untyped-def]
 
 
 @inline
-def enter(session, instrument, t):  # type: ignore[no-untyped-def]
+def enter(session, instrument, t):
     """Bring the calendar to time t (which never goes back). True: t is the first event of a new session."""
-    if session.open != 0 and t >= session.offset_until_ns or session.open == 0:
+    if (session.open != 0 and t >= session.offset_until_ns) or session.open == 0:
         i = _last_at_or_before(instrument.offset_from_ns, instrument.offsets, t)
         session.offset_ns = instrument.offset_ns[i]
         session.offset_until_ns = instrument.offset_from_ns[i + 1] if i + 1 < instrument.offsets else NEVER

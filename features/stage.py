@@ -124,10 +124,11 @@ class FeatureStage(Stage):
     def _tell(self) -> None:
         assert self._reader is not None
         counters, loop, readers = self._context.counters, self._loop[0], self._reader.readers
-        for name in ("vectors", "laps", "unknown_symbol"):
-            counters.set(name, int(loop[name]))
-        counters.set("lost", readers["trades"].lost + readers["book"].lost)
-        counters.set("lost_candles", readers["candles"].lost)
+        for name in ("laps", "unknown_symbol"):
+            counters.set_own(name, int(loop[name]))
+        counters.set("vectors", self._writer.cursor)
+        counters.set_own("lost", readers["trades"].lost + readers["book"].lost)
+        counters.set_own("lost_candles", readers["candles"].lost)
         counters.set("behind", self._reader.behind())
         totals = self._states["small"]["counts"].sum(axis=0)
         for name, total in zip(COUNT_NAMES, totals, strict=True):

@@ -76,7 +76,7 @@ def new_states(symbols: int) -> np.ndarray[Any, Any]:
 
 
 @inline
-def open_loss(loss, at_ns, trades, snapshots):  # type: ignore[no-untyped-def]
+def open_loss(loss, at_ns, trades, snapshots):
     """From here on the windows span a loss."""
     loss.open = 1
     loss.at_ns = at_ns
@@ -85,7 +85,7 @@ def open_loss(loss, at_ns, trades, snapshots):  # type: ignore[no-untyped-def]
 
 
 @inline
-def spans_loss(loss, t, trades, snapshots, seconds, count_trades, count_snapshots):  # type: ignore[no-untyped-def]
+def spans_loss(loss, t, trades, snapshots, seconds, count_trades, count_snapshots):
     """Whether windows of these lengths still reach back over the loss. A session without a book waits for none."""
     has_book = snapshots.next > snapshots.first
     return loss.open != 0 and (

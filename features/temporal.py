@@ -25,7 +25,7 @@ FEATURES = (
 
 
 @inline
-def emit(instrument, session, has_trade, last_trade_ns, t, values):  # type: ignore[no-untyped-def]
+def emit(instrument, session, has_trade, last_trade_ns, t, values):
     """Fill columns 59-64. Returns whether all are defined."""
     local = t + session.offset_ns
     day = local // DAY_NS

@@ -64,21 +64,21 @@ _C = 2.0 * math.log(2.0) - 1.0
 
 
 @inline
-def _garman_klass(opened, high, low, close):  # type: ignore[no-untyped-def]
+def _garman_klass(opened, high, low, close):
     spread = math.log1p((high - low) / low)
     body = math.log1p((close - opened) / opened)
     return 0.5 * spread * spread - _C * body * body
 
 
 @inline
-def _completed_return(bars, back):  # type: ignore[no-untyped-def]
+def _completed_return(bars, back):
     """Log return of the completed bar `back` bars before the newest (0: the newest)."""
     i = bars.count - 1 - back
     return math.log1p((bars.close[i] - bars.close[i - 1]) / bars.close[i - 1])
 
 
 @inline
-def on_bars(own, bars):  # type: ignore[no-untyped-def]
+def on_bars(own, bars):
     """The memory of bars changed: reduce the completed part of every window."""
     for w in range(len(RETURN_WINDOWS)):
         used = RETURN_WINDOWS[w] - 1
@@ -118,12 +118,12 @@ def on_bars(own, bars):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _ratio(a, b):  # type: ignore[no-untyped-def]
+def _ratio(a, b):
     return a / b if b != 0.0 else 0.0 * a
 
 
 @inline
-def emit(own, bars, snapshots, t, values):  # type: ignore[no-untyped-def]
+def emit(own, bars, snapshots, t, values):
     """Fill columns 0-9. Returns (whether the windows are full, whether one has overflowed)."""
     if has_price(bars) and bars.count > 0:
         price = bars.forming_close

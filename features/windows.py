@@ -63,7 +63,7 @@ TRADES = np.dtype(
 
 
 @inline
-def start_session(snapshots, trades):  # type: ignore[no-untyped-def]
+def start_session(snapshots, trades):
     """All windows start empty."""
     snapshots.first = snapshots.next
     snapshots.lost_ts_ns = NO_TIME
@@ -82,7 +82,7 @@ def start_session(snapshots, trades):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _drop_square(snapshots, oldest):  # type: ignore[no-untyped-def]
+def _drop_square(snapshots, oldest):
     """The oldest square leaves the 60 s window. Amortised O(1): each entry is turned into a sum once."""
     if oldest >= snapshots.flip:
         total = 0.0
@@ -95,7 +95,7 @@ def _drop_square(snapshots, oldest):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _drop_snapshot(snapshots, span):  # type: ignore[no-untyped-def]
+def _drop_snapshot(snapshots, span):
     oldest = snapshots.tail[span]
     e = snapshots.e[oldest & MASK]
     snapshots.flow[span] -= e
@@ -106,7 +106,7 @@ def _drop_snapshot(snapshots, span):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _drop_trade(trades, span):  # type: ignore[no-untyped-def]
+def _drop_trade(trades, span):
     oldest = trades.tail[span]
     packed = trades.packed[oldest & MASK]
     quantity, side = packed >> 2, (packed & 3) - 1
@@ -117,7 +117,7 @@ def _drop_trade(trades, span):  # type: ignore[no-untyped-def]
 
 
 @inline
-def advance(snapshots, trades, t):  # type: ignore[no-untyped-def]
+def advance(snapshots, trades, t):
     """Every window becomes (t - span, t]."""
     for span in range(SPANS):
         limit = t - SPANS_NS[span]
@@ -128,7 +128,7 @@ def advance(snapshots, trades, t):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_snapshot(snapshots, t, mid, e):  # type: ignore[no-untyped-def]
+def add_snapshot(snapshots, t, mid, e):
     """A snapshot after `advance` to its time. mid in half ticks; e its order flow (0 for the session's first)."""
     number = snapshots.next
     slot = number & MASK
@@ -155,7 +155,7 @@ def add_snapshot(snapshots, t, mid, e):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_trade(trades, t, quantity, side):  # type: ignore[no-untyped-def]
+def add_trade(trades, t, quantity, side):
     """A trade after `advance` to its time. side: +1, -1, 0."""
     number = trades.next
     slot = number & MASK
@@ -174,13 +174,13 @@ def add_trade(trades, t, quantity, side):  # type: ignore[no-untyped-def]
 
 
 @inline
-def overflowed(window, span, t):  # type: ignore[no-untyped-def]
+def overflowed(window, span, t):
     """Whether more than CAPACITY entries have their time in (t - span, t]."""
     return window.lost_ts_ns > t - SPANS_NS[span]
 
 
 @inline
-def squares(snapshots):  # type: ignore[no-untyped-def]
+def squares(snapshots):
     """Sum of the squared log returns inside 60 s; exactly 0 when there are none."""
     oldest = snapshots.tail[SPAN_60S]
     front = snapshots.square[oldest & MASK] if oldest < snapshots.flip else 0.0
@@ -188,7 +188,7 @@ def squares(snapshots):  # type: ignore[no-untyped-def]
 
 
 @inline
-def mid_before(snapshots, span):  # type: ignore[no-untyped-def]
+def mid_before(snapshots, span):
     """The last mid (half ticks) at or before t - span, 0 when the session has none. Not for an overflowed span."""
     before = snapshots.tail[span] - 1
     if before < snapshots.first:
@@ -199,6 +199,6 @@ def mid_before(snapshots, span):  # type: ignore[no-untyped-def]
 
 
 @inline
-def side_of(trades, number):  # type: ignore[no-untyped-def]
+def side_of(trades, number):
     """Aggressor (+1, -1, 0) of trade `number` of the ring."""
     return (trades.packed[number & MASK] & 3) - 1

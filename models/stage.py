@@ -120,8 +120,9 @@ class ModelStage(Stage):
         if vector["recv_ns"] and age_ns > self._max_age_ns:
             return Opinion(abstains=f"data is older than {self._max_age_ns // 1_000_000} ms")
         opinion = self._predictors[symbol].judge(vector)
-        self._latency.record(self._clock.monotonic_ns() - start_ns)
-        self._counters.add("predictions")
+        if not opinion.abstains:
+            self._latency.record(self._clock.monotonic_ns() - start_ns)
+            self._counters.add("predictions")
         return opinion
 
     def _why_silent(self, symbol: int, vector: Any, problem: str) -> str:

@@ -81,9 +81,9 @@ class StageContext:
         self._opened.append(writer)
         return writer
 
-    def reader(self, ring: str, start: str | int = "next") -> RingReader:
-        """A reader whose new records wake this stage."""
-        return RingReader(self.ring_segment(ring), RINGS[ring][0], self.bell, start)
+    def reader(self, ring: str, start: str | int = "next", wake: bool = True) -> RingReader:
+        """A reader whose new records wake this stage; `wake` False: it is looked at when something else has woken it."""
+        return RingReader(self.ring_segment(ring), RINGS[ring][0], self.bell if wake else None, start)
 
     def merged_reader(self, *rings: str, start: str = "next") -> MergedReader:
         """Several rings in the order of ingest_seq; name candles first, then trades, then book."""

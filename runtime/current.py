@@ -9,7 +9,7 @@ from runtime.run_info import CURRENT, RunInfo, read_run
 from runtime.topology import BY_NAME
 from shm import counters as words
 from shm.counters import RunCounters
-from shm.segment import SegmentError
+from shm.segment import SegmentError, supervisor_lives
 
 
 class NoRun(RuntimeError):
@@ -22,6 +22,8 @@ def attach_current(folder: Path) -> tuple[RunInfo, RunCounters]:
     try:
         name = pointer.read_text(encoding="utf-8").strip()
         info = read_run(folder / name)
+        if not supervisor_lives(info.prefix):
+            raise NoRun(f"nothing runs under {folder.resolve()}: the last run's supervisor is gone")
         return info, RunCounters.attach(info.prefix + "counters")
     except (FileNotFoundError, SegmentError) as error:
         raise NoRun(f"nothing runs under {folder.resolve()}: {error}") from error

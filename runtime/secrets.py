@@ -54,6 +54,11 @@ def credentials(mode: str, simulated: bool = False) -> Credentials:
     return Credentials(**found)
 
 
+def simulated_password() -> str:
+    """What the simulated exchange accepts at login: the clients' own, unless QT_SIMULATED_PASSWORD says another."""
+    return os.environ.get("QT_SIMULATED_PASSWORD", "") or credentials("paper").password
+
+
 def _from_keyring(variable: str) -> str:
     try:
         import keyring

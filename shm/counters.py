@@ -73,6 +73,7 @@ class StageCounters:
         self.words = block[:64].view("<i8")
         self._values = block[_VALUES:_HISTOGRAMS].view("<i8")
         self._index = {name: i for i, name in enumerate(self._stored_names())}
+        self._before = {name: self.get(name) for name in self._index}
         self._histograms: dict[str, Histogram] = {}
 
     @classmethod
@@ -120,6 +121,10 @@ class StageCounters:
 
     def set(self, name: str, value: int) -> None:
         self._values[self._index[name]] = value
+
+    def set_own(self, name: str, value: int) -> None:
+        """What this incarnation counted by itself; what earlier ones counted stays in the sum."""
+        self.set(name, self._before.get(name, 0) + value)
 
     def get(self, name: str) -> int:
         return int(self._values[self._index[name]])

@@ -154,6 +154,12 @@ def run_prefix(pid: int) -> str:
     return f"qt-{pid}-{int(psutil.Process(pid).create_time() * 100)}-"
 
 
+def supervisor_lives(prefix: str) -> bool:
+    """Whether the supervisor that made segments of this prefix is still there."""
+    match = NAME.match(prefix + "x")
+    return bool(match) and _alive(int(match[1]), int(match[2]))
+
+
 def remove_dead_runs() -> list[str]:
     """Remove segments whose supervisor is gone. Returns their names."""
     if WINDOWS:

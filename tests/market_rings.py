@@ -42,7 +42,9 @@ class KeptMessages:
 class MarketRings:
     """capacity: records of each ring, a power of two. Close it at the end, or use it as a context manager."""
 
-    def __init__(self, config: Config, capacity: int = 4096, private: dict[str, int] | None = None, prefix: str = "") -> None:
+    def __init__(
+        self, config: Config, capacity: int = 4096, private: dict[str, int] | None = None, prefix: str = ""
+    ) -> None:
         self.config = config
         self.owner = not prefix
         self.prefix = prefix or run_prefix(os.getpid()) + f"test{next(_numbers)}"
@@ -81,8 +83,8 @@ class MarketRings:
         self._opened.append(writer)
         return writer
 
-    def reader(self, ring: str, start: str | int = "next", bell: Bell | None = None) -> RingReader:
-        return RingReader(self._segment(ring), RINGS[ring][0], bell, start)
+    def reader(self, ring: str, start: str | int = "next", bell: Bell | None = None, wake: bool = True) -> RingReader:
+        return RingReader(self._segment(ring), RINGS[ring][0], bell if wake else None, start)
 
     def context(self, name: str, counters: StageCounters | None = None, epoch: int = 0) -> Any:
         """What a stage of that name is given; upstream problems are what `problems` says."""

@@ -265,7 +265,10 @@ def garman_klass(market: Market) -> Real:
         return NAN
     total = Real(0)
     for bar in bars:
-        total += Real("0.5") * np.log(Real(bar.h) / bar.l) ** 2 - (2 * np.log(Real(2)) - 1) * np.log(Real(bar.c) / bar.o) ** 2
+        total += (
+            Real("0.5") * np.log(Real(bar.h) / bar.l) ** 2
+            - (2 * np.log(Real(2)) - 1) * np.log(Real(bar.c) / bar.o) ** 2
+        )
     return np.sqrt(max(Real(0), total / 20))
 
 

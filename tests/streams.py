@@ -39,7 +39,9 @@ class Stream:
         """Records (numpy void) of both streams in order."""
         i = j = 0
         while i < len(self.trades) or j < len(self.book):
-            if j == len(self.book) or (i < len(self.trades) and self.trades["ingest_seq"][i] < self.book["ingest_seq"][j]):
+            if j == len(self.book) or (
+                i < len(self.trades) and self.trades["ingest_seq"][i] < self.book["ingest_seq"][j]
+            ):
                 yield self.trades[i]
                 i += 1
             else:
@@ -47,7 +49,9 @@ class Stream:
                 j += 1
 
 
-def book_record(ts_ns: int, seq: int, bid: float, ask: float, bid_quantity: int = 10, ask_quantity: int = 10, tick: float = 0.5) -> Array:
+def book_record(
+    ts_ns: int, seq: int, bid: float, ask: float, bid_quantity: int = 10, ask_quantity: int = 10, tick: float = 0.5
+) -> Array:
     """A full BOOK array of shape (1,) with ten levels a side, a tick apart."""
     record = np.zeros(1, BOOK)
     record["ts_ns"], record["ingest_seq"], record["kind"] = ts_ns, seq, KIND_BOOK
@@ -128,7 +132,9 @@ def _book(rng: np.random.Generator, t: int, seq: int, ticks: int, tick: float, b
 
 
 def _trade(rng: np.random.Generator, t: int, seq: int, ticks: int, tick: float, number: int, broken: bool) -> Array:
-    record = trade_record(t, seq, ticks * tick, int(rng.integers(1, 50)), int(rng.choice([-1, 0, 1], p=[0.45, 0.1, 0.45])))
+    record = trade_record(
+        t, seq, ticks * tick, int(rng.integers(1, 50)), int(rng.choice([-1, 0, 1], p=[0.45, 0.1, 0.45]))
+    )
     record["trade_number"], record["trade_date"] = number, 20231114
     record["buyer"], record["seller"] = rng.integers(0, 6, 2)
     if record["aggressor"][0] == 0:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from execution.bell_relay import BellRelay
+from shm.doorbell import Bell, Doorbells
+from shm.layouts import TRADE
+from shm.ring import RingReader, RingWriter, create_ring
+from shm.segment import run_prefix
 
 PATIENCE_MS = 10_000
 
@@ -62,6 +68,34 @@ def test_a_ring_before_the_poll_is_not_lost(bell: HandBell, relay: BellRelay) ->
     bell.rung.set()
     relay.arm()
     assert relay.socket.poll(PATIENCE_MS)
+
+
+def test_a_real_ring_record_and_a_real_bell() -> None:
+    """What the stage waits on: a record published by another thread ends the poll; what was read does not."""
+    name = run_prefix(os.getpid()) + "relay"
+    doorbells, segment = Doorbells.create(name + "bells"), create_ring(name + "trades", TRADE, 64)
+    writer = RingWriter(segment, TRADE, doorbells)
+    bell = Bell(doorbells, 3)
+    reader = RingReader(segment, TRADE, bell)
+    relay = BellRelay(bell.wait)
+    rows = np.zeros(8, TRADE)
+    try:
+        for _ in range(50):
+            relay.arm()
+            thread = threading.Thread(target=lambda: writer.publish(np.zeros(1, TRADE)))
+            thread.start()
+            while reader.read(rows) == 0:  # the relay also speaks when the bell's own time is over
+                relay.arm()
+                assert relay.socket.poll(PATIENCE_MS)
+                relay.clear()
+            thread.join(10.0)
+        assert writer.cursor == 50 and reader.lost == 0
+    finally:
+        relay.close()
+        reader.close()
+        doorbells.close()
+        for part in (segment, doorbells.segment):
+            part.remove()
 
 
 def test_close_is_quick_and_harmless_twice(bell: HandBell) -> None:

@@ -117,6 +117,7 @@ def test_a_listing_is_whole_or_says_why_not(bench: Bench) -> None:
 
 
 def test_cancels(bench: Bench) -> None:
+    bench.broker.market(100.0, 110.0, 105.0)
     bench.core.execute(send_command(INTENT))
     bench.broker.step()
     bench.core.execute(cancel_command(CancelOrder(1, 2, 77, "old"), "CL1"))

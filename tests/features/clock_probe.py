@@ -7,5 +7,5 @@ from shm.jit import kernel
 
 
 @kernel("int64(uintp)")
-def probe(clock):  # type: ignore[no-untyped-def]
+def probe(clock):
     return native_now_ns(clock)

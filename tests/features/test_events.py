@@ -30,7 +30,9 @@ ONE = instrument()
 
 def run(trades: list[np.ndarray[Any, Any]], books: list[np.ndarray[Any, Any]] | None = None) -> FeatureTable:
     join = np.concatenate
-    return compute(join(trades) if trades else np.zeros(0, TRADE), join(books) if books else np.zeros(0, BOOK), NO_CANDLES, ONE)
+    return compute(
+        join(trades) if trades else np.zeros(0, TRADE), join(books) if books else np.zeros(0, BOOK), NO_CANDLES, ONE
+    )
 
 
 @pytest.mark.parametrize(

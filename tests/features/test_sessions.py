@@ -17,6 +17,7 @@ from tests.naive import TWINS, Market
 from tests.streams import NO_CANDLES, SECOND, instrument, trade_record
 
 NAMES = ("session_elapsed", "minute", "day_of_week", "is_opening_30min", "is_closing_30min")
+HOURS = (("09:00", "18:00"), ("17:00", "16:00"), ("00:00", "24:00"), ("09:00", "09:00"), ("23:45", "24:00"))
 ZONES = ("UTC", "America/Sao_Paulo", "America/Chicago", "Asia/Kolkata", "Europe/London")
 
 
@@ -51,7 +52,7 @@ def test_midnight_that_the_clock_jumps_over_is_the_jump() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    zone=st.sampled_from(ZONES), hours=st.sampled_from([("09:00", "18:00"), ("17:00", "16:00"), ("00:00", "24:00"), ("09:00", "09:00"), ("23:45", "24:00")]),
+    zone=st.sampled_from(ZONES), hours=st.sampled_from(HOURS),
     second=st.integers(1_500_000_000, 1_900_000_000), nanosecond=st.integers(0, SECOND - 1),
 )  # fmt: skip
 def test_wall_time_features_are_the_twins(zone: str, hours: tuple[str, str], second: int, nanosecond: int) -> None:
@@ -73,7 +74,10 @@ def _no_book() -> np.ndarray:
 
 @pytest.mark.parametrize(
     "local,opening,closing",
-    [("08:59:59", 0, 0), ("09:00:00", 1, 0), ("09:29:59", 1, 0), ("09:30:00", 0, 0), ("17:29:59", 0, 0), ("17:30:00", 0, 1), ("17:59:59", 0, 1), ("18:00:00", 0, 0)],
+    [
+        ("08:59:59", 0, 0), ("09:00:00", 1, 0), ("09:29:59", 1, 0), ("09:30:00", 0, 0),
+        ("17:29:59", 0, 0), ("17:30:00", 0, 1), ("17:59:59", 0, 1), ("18:00:00", 0, 0),
+    ],
 )  # fmt: skip
 def test_edges_of_the_half_hours(local: str, opening: int, closing: int) -> None:
     one = instrument(60, session_open="09:00", session_close="18:00", timezone="America/Sao_Paulo")
@@ -87,7 +91,13 @@ def test_the_same_event_in_another_session_state() -> None:
     """The session begins with the event at its boundary, not one nanosecond before."""
     one = instrument(60, session_open="17:00", session_close="16:00", timezone="America/Chicago")
     boundary = int(datetime.datetime(2024, 3, 5, 17, tzinfo=ZoneInfo("America/Chicago")).timestamp()) * SECOND
-    trades = np.concatenate([trade_record(boundary - 2, 1, 100.0), trade_record(boundary - 1, 2, 100.0, 1, -1), trade_record(boundary, 3, 100.0)])
+    trades = np.concatenate(
+        [
+            trade_record(boundary - 2, 1, 100.0),
+            trade_record(boundary - 1, 2, 100.0, 1, -1),
+            trade_record(boundary, 3, 100.0),
+        ]
+    )
     table = compute(trades, _no_book(), NO_CANDLES, one)
     assert table.values[:, INDEX["cumulative_delta_ratio"]].tolist() == [1.0, 0.0, 1.0]
 

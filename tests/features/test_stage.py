@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from config.schema import Config, Features
-from features.checkpoint import private_segments
+from features.checkpoint import PART, Checkpoint, private_segments, size
 from features.families import CAUSE_LAPPED, READY_ORDER_FLOW
 from features.offline import FeatureTable, compute
 from features.registry import INDEX
@@ -53,6 +53,11 @@ def started(rings: MarketRings, counters: StageCounters | None = None, epoch: in
     stage, context = FeatureStage(), rings.context("features", counters, epoch)
     stage.on_start(context)
     return stage, context
+
+
+def checkpoint_buffer(rings: MarketRings) -> np.ndarray[Any, Any]:
+    segment = rings.context("features").segment(PART, size(1))
+    return np.asarray(segment.buffer)
 
 
 def drain(stage: FeatureStage) -> None:
@@ -135,7 +140,7 @@ def test_a_torn_checkpoint_is_passed_over(rings: MarketRings) -> None:
     assert_same(read_all(rings.reader("features", "oldest")), offline(stream))
     checkpoint._headers[1 - newest]["checksum"] ^= 1
     checkpoint._headers[newest]["guard"] |= 1
-    assert stage._checkpoint.load() is None
+    assert Checkpoint(checkpoint_buffer(rings), stage._instruments).load() is None
 
 
 def test_a_lap_is_said_until_the_windows_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:

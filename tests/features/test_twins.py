@@ -17,6 +17,7 @@ from tests.naive import TWINS, Market
 from tests.streams import BTC, ES, NO_CANDLES, Stream, capture, instrument, made
 
 EXACT = {"aggressor_run", "spread_ticks", "is_opening_30min", "is_closing_30min"}
+HOURS = (("00:00", "24:00", "UTC"), ("09:00", "18:00", "America/Sao_Paulo"), ("17:00", "16:00", "America/Chicago"))
 ABSOLUTE = {"bollinger_position_20": 1e-11, "efficiency_ratio_20": 1e-11}
 
 
@@ -62,12 +63,14 @@ def test_every_standing_feature_has_a_twin() -> None:
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 2**32), bar_seconds=st.sampled_from([1, 2, 7, 60]), mean_gap_s=st.sampled_from([0.05, 0.5, 3.0]),
-    hours=st.sampled_from([("00:00", "24:00", "UTC"), ("09:00", "18:00", "America/Sao_Paulo"), ("17:00", "16:00", "America/Chicago")]),
+    hours=st.sampled_from(HOURS),
     jump_s=st.sampled_from([100.0, 90_000.0]),
 )  # fmt: skip
 @example(seed=1, bar_seconds=1, mean_gap_s=0.5, hours=("09:00", "18:00", "America/Sao_Paulo"), jump_s=100.0)
 @example(seed=2, bar_seconds=60, mean_gap_s=3.0, hours=("17:00", "16:00", "America/Chicago"), jump_s=90_000.0)
-def test_made_streams_at_every_event(seed: int, bar_seconds: int, mean_gap_s: float, hours: tuple[str, str, str], jump_s: float) -> None:
+def test_made_streams_at_every_event(
+    seed: int, bar_seconds: int, mean_gap_s: float, hours: tuple[str, str, str], jump_s: float
+) -> None:
     one = instrument(bar_seconds, session_open=hours[0], session_close=hours[1], timezone=hours[2])
     stream = made(seed, 300, mean_gap_s=mean_gap_s, jump_s=jump_s)
     table = compute(stream.trades, stream.book, NO_CANDLES, one)
@@ -97,7 +100,10 @@ def test_low_and_high_prices(start_ticks: int) -> None:
 @pytest.mark.parametrize("name,one,bar_seconds", [("es_2023-12-25", ES, 10), ("btcusdt_2024-08-08", BTC, 2)])
 def test_sampled_events_of_the_captures(name: str, one: Instrument, bar_seconds: int) -> None:
     stream = capture(captures.folder(name))
-    one = Instrument(**{field: getattr(one, field) for field in one.__struct_fields__ if field != "bar_seconds"}, bar_seconds=bar_seconds)
+    one = Instrument(
+        **{field: getattr(one, field) for field in one.__struct_fields__ if field != "bar_seconds"},
+        bar_seconds=bar_seconds,
+    )
     table = compute(stream.trades, stream.book, NO_CANDLES, one)
     assert len(table) == len(stream.trades) + len(stream.book)
     rows = set(np.random.default_rng(1).choice(len(table), 40, replace=False).tolist()) | {0, 1, len(table) - 1}

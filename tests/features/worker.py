@@ -1,4 +1,7 @@
-"""A feature worker in a process of its own over a test's rings, to be killed: python -m tests.features.worker PREFIX CAPACITY EVENTS."""
+"""A feature worker in a process of its own over a test's rings, to be killed.
+
+`python -m tests.features.worker PREFIX CAPACITY CHECKPOINT_EVENTS`
+"""
 
 from __future__ import annotations
 

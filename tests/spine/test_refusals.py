@@ -1,0 +1,127 @@
+"""Bad input: one clear message that names the thing and the mend, exit code 3, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shm.segment import POSIX_FOLDER
+from tests.processes import PROJECT
+from tests.spine.rig import PATIENCE_S, write_config
+
+pytestmark = [
+    pytest.mark.xdist_group("spine"),
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(sys.platform == "win32", reason="looks for what is left in /dev/shm"),
+]
+
+
+def refused(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Run `up`, which must refuse; returns its message after looking for anything left behind."""
+    before = set(POSIX_FOLDER.glob("qt-*"))
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "supervisor.py"), "up", "--duration", "2", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    try:
+        output, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 3, output + errors
+    assert "Traceback" not in output + errors
+    assert [path for path in set(POSIX_FOLDER.glob("qt-*")) - before if f"qt-{process.pid}-" in path.name] == []
+    ours = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in ours.splitlines() if "runtime.child" in line and str(folder) in line]
+    messages = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert len(messages) == 1, errors
+    return messages[0]
+
+
+def config_with(folder: Path, more: str, mode: str = "dry-run") -> str:
+    path = write_config(folder, history_bars=0)
+    text = path.read_text("utf-8").replace('mode = "paper"', f'mode = "{mode}"')
+    path.write_text(text.replace("[dll]\n", "[dll]\n" + more), encoding="utf-8")
+    return str(path)
+
+
+def test_no_library_at_the_path(tmp_path: Path) -> None:
+    config = config_with(tmp_path, f'path = "{tmp_path}/ProfitDLL64.dll"\n')
+    assert "there is no library at" in (message := refused(tmp_path, "--config", config))
+    assert "set dll.path" in message
+
+
+def test_a_relative_path(tmp_path: Path) -> None:
+    assert "must be absolute" in refused(tmp_path, "--config", config_with(tmp_path, 'path = "ProfitDLL64.dll"\n'))
+
+
+def test_a_32_bit_library(tmp_path: Path) -> None:
+    header = bytearray(512)
+    header[:2] = b"MZ"
+    struct.pack_into("<I", header, 0x3C, 0x80)
+    header[0x80:0x84] = b"PE\0\0"
+    struct.pack_into("<H", header, 0x84, 0x014C)
+    (tmp_path / "ProfitDLL.dll").write_bytes(header)
+    config = config_with(tmp_path, f'path = "{tmp_path}/ProfitDLL.dll"\n')
+    assert "32-bit x86" in (message := refused(tmp_path, "--config", config))
+    assert "ProfitDLL64.dll" in message
+
+
+def test_a_library_without_an_export(tmp_path: Path) -> None:
+    library = next(Path("/usr/lib").rglob("libz.so*"), None) or next(Path("/lib").rglob("libm.so*"), None)
+    assert library is not None
+    config = config_with(tmp_path, f'path = "{library.resolve()}"\n')
+    assert "has no function DLLInitialize" in refused(tmp_path, "--config", config) or "has no function" in refused(
+        tmp_path, "--config", config
+    )
+
+
+def test_a_wrong_password(tmp_path: Path) -> None:
+    config = str(write_config(tmp_path, history_bars=0))
+    message = refused(tmp_path, "--config", config, environment={"QT_SIMULATED_PASSWORD": "another"})
+    assert "login refused (2)" in message and "password" in message
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        path = write_config(tmp_path, history_bars=0)
+        path.write_text(path.read_text("utf-8").replace("[exchange]\n", f"[exchange]\nport = {port}\n"), encoding="utf-8")
+        assert str(port) in (message := refused(tmp_path, "--config", str(path)))
+        assert "exchange.port" in message
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [("hystory_bars = 3\n", "$.dll"), ("connect_timeout_s = -1\n", "$.dll.connect_timeout_s")],
+)
+def test_a_wrong_configuration(tmp_path: Path, more: str, place: str) -> None:
+    assert place in refused(tmp_path, "--config", config_with(tmp_path, more))
+
+
+def test_an_account_on_the_command_line_alone(tmp_path: Path) -> None:
+    config = str(write_config(tmp_path))
+    assert 'set mode = "live"' in refused(tmp_path, "--config", config, "--live", "1234")
+
+
+def test_a_tape_that_is_none_and_one_that_does_not_fit(tmp_path: Path) -> None:
+    config = str(write_config(tmp_path))
+    assert str(tmp_path / "nowhere") in refused(tmp_path, "--config", config, "--tape", str(tmp_path / "nowhere"))
+
+
+def test_a_bundle_that_is_none(tmp_path: Path) -> None:
+    config = str(write_config(tmp_path))
+    assert str(tmp_path / "nowhere") in refused(tmp_path, "--config", config, "--model", str(tmp_path / "nowhere"))
+
+
+def test_a_file_where_the_runs_should_stand(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("", encoding="ascii")
+    message = refused(tmp_path, "--config", str(write_config(tmp_path)))
+    assert "runs" in message and "runtime.folder" in message
