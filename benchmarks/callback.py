@@ -8,7 +8,6 @@ Windows threads are made by the system itself, so Python does not know them.
 from __future__ import annotations
 
 import ctypes
-
 import sys
 from typing import Any
 

@@ -10,7 +10,7 @@ import numpy as np
 from shm.atomics import call_7, load_acquire, load_acquire_32, store_release
 from shm.doorbell import Bell, Doorbells
 from shm.jit import inline, kernel
-from shm.layouts import TRADE
+from shm.layouts import BOOK, TRADE
 from shm.ring import RingReader, RingWriter, attach_ring, reader_next, ring_publish
 from shm.segment import Segment
 
@@ -19,6 +19,9 @@ WORDS_HASH = 0xBE9C_0001
 PING, PONG = 1024, 2048  # offsets of two words on cache lines of their own
 
 FUTEX = 202
+
+LINE = np.dtype([("sequence", "<u8"), ("payload", "<i8", (7,))])
+RECORDS = {"line": LINE, "trade": TRADE, "book": BOOK}
 
 
 @kernel("void(uintp, int64)")
@@ -55,11 +58,11 @@ def words(name: str, rounds: str) -> None:
     pong_words(segment.address, int(rounds))
 
 
-def rings(prefix: str, rounds: str, capacity: str) -> None:
-    doorbells = Doorbells.attach(prefix + "bells")
-    reader = RingReader(attach_ring(prefix + "there", TRADE, int(capacity)), TRADE)
-    writer = RingWriter(attach_ring(prefix + "back", TRADE, int(capacity)), TRADE, doorbells)
-    record = np.zeros(1, TRADE)
+def rings(prefix: str, rounds: str, capacity: str, kind: str) -> None:
+    doorbells, dtype = Doorbells.attach(prefix + "bells"), RECORDS[kind]
+    reader = RingReader(attach_ring(f"{prefix}{kind}_there", dtype, int(capacity)), dtype)
+    writer = RingWriter(attach_ring(f"{prefix}{kind}_back", dtype, int(capacity)), dtype, doorbells)
+    record = np.zeros(1, dtype)
     _ready()
     pong_rings(reader.address, writer.address, record.ctypes.data, writer.wake, int(rounds))
 

@@ -5,8 +5,8 @@
 
 What it promises: a record that `append` was given before `flush` returned is in the hands of the operating system,
 so the death of this process loses nothing; a background thread brings it to the disk within SYNC_S, so the death of
-the machine loses at most that (`always`: `flush` waits for the disk). A torn end is found by its checksum, cut, and
-kept aside as evidence. It must never hold a secret, and never be rewritten.
+the machine loses at most that (`always`: an order waits until its intent is on the disk). A torn end is found by its
+checksum, cut, and kept aside as evidence. It must never hold a secret, and never be rewritten.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Journal:
     def append(self, record: Record) -> None:
         self._pending.append(encode_record(record))
 
-    def flush(self) -> None:
-        """Give what was appended to the operating system; with `always` also to the disk.
+    def flush(self, before_order: bool = False) -> None:
+        """Give what was appended to the operating system; `before_order` with `always` also waits for the disk.
 
         Raises OSError when that fails (disk full), or when the background thread could not sync: nothing may be sent.
         """
@@ -130,7 +130,7 @@ class Journal:
         if written != len(data):
             raise JournalError(f"{self.path}: only {written} of {len(data)} bytes were written; is the disk full?")
         self._pending.clear()
-        if self._always:
+        if self._always and before_order:
             self._sync()
         else:
             self._dirty.set()

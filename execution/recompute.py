@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from config.schema import Config
 from consensus.weights import Weights
 from execution.contracts import contracts_of
-from execution.events import LEDGER_TYPES, Started
+from execution.events import LEDGER_TYPES, Input, Started
 from execution.journal import INPUT_TYPES, Record, encode_record
 from execution.ledger import Ledger
 from execution.machine import Machine
@@ -46,7 +47,7 @@ def recompute(config: Config, weights: Weights, records: Iterable[Record]) -> li
             differences += [Difference(number, None, missing) for missing in expected]
             if machine is None:
                 raise ValueError("the journal does not begin with the start of an incarnation")
-            expected = list(machine.handle(record))
+            expected = list(machine.handle(cast(Input, record)))
         else:
             computed = expected.pop(0) if expected else None
             if computed is None or encode_record(computed) != encode_record(record):

@@ -216,7 +216,7 @@ class ExecutionStage(Stage):
             for output in outputs:
                 self._journal.append(output)
             if self._performer.calls_the_broker(outputs):
-                self._journal.flush()
+                self._journal.flush(before_order=True)
             self._performer.perform(outputs)
             self._inputs.extend(self._performer.events(*self._now()))
 

@@ -98,7 +98,18 @@ def test_names_resolve_inside_the_project(package: str) -> None:
 
 
 # scipy is not among them: numba itself imports it wherever it is installed
-NOT_LIVE = {"xgboost", "lightgbm", "pandas", "sklearn", "polars", "matplotlib", "hypothesis", "pytest", "rich", "keyring"}  # fmt: skip
+NOT_LIVE = {
+    "xgboost",
+    "lightgbm",
+    "pandas",
+    "sklearn",
+    "polars",
+    "matplotlib",
+    "hypothesis",
+    "pytest",
+    "rich",
+    "keyring",
+}
 
 
 @pytest.mark.parametrize("spec", STAGES, ids=lambda spec: spec.name)

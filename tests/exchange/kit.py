@@ -95,7 +95,8 @@ class SteppedExchange:
         self.counters = FakeCounters()
         self.context: Any = SimpleNamespace(
             name="exchange", config=config, epoch=0, clock=self.clock, counters=self.counters,
-            log=logging.getLogger("test.exchange"), market_start_requested=lambda: self.started, market_stop_requested=lambda: False,
+            log=logging.getLogger("test.exchange"), market_start_requested=lambda: self.started,
+            market_stop_requested=lambda: False,
         )  # fmt: skip
         self.stage = ExchangeStage()
         self.clients: list[Client] = []

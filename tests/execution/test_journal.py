@@ -106,12 +106,18 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == b"Dear journal, today I lost money."
 
 
-def test_always_syncs_before_flush_returns(tmp_path: Path) -> None:
+def test_always_waits_for_the_disk_before_an_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    real = j.os.fsync
+    monkeypatch.setattr(j.os, "fsync", lambda number: (threads.append(threading.get_ident()), real(number))[1])
     journal = Journal(tmp_path / "a", always_sync=True)
     for count, record in enumerate(RECORDS, 1):
         journal.append(record)
-        journal.flush()
-        assert journal.syncs == count
+        journal.flush(before_order=True)
+        assert threads.count(threading.get_ident()) == count
+    journal.append(RECORDS[0])
+    journal.flush()
+    assert threads.count(threading.get_ident()) == len(RECORDS), "only orders wait"
     journal.close()
 
 

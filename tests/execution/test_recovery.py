@@ -92,11 +92,11 @@ def test_death_around_a_send(rig: Rig, monkeypatch: pytest.MonkeyPatch, number: 
 def test_death_before_the_journal_reaches_the_system(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     flush = Journal.flush
 
-    def die_on_an_intent(journal: Journal) -> None:
+    def die_on_an_intent(journal: Journal, before_order: bool = False) -> None:
         if any(b"SendOrder" in record for record in journal._pending):
             monkeypatch.undo()
             raise Died
-        flush(journal)
+        flush(journal, before_order)
 
     monkeypatch.setattr(Journal, "flush", die_on_an_intent)
     dies(lambda: life(rig))

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 import numpy as np
+
 from config.schema import Instrument
 from ingest import state
 from ingest.callbacks import on_depth, on_history_trade, on_trade

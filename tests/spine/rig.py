@@ -57,7 +57,7 @@ class Up:
     def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         command = [sys.executable, str(PROJECT / "supervisor.py"), "up", "--json", *arguments]
-        self._errors = open(folder / "stderr.txt", "w+", encoding="utf-8")
+        self._errors = open(folder / "stderr.txt", "w+", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=self._errors, text=True,
             env={**os.environ, **(environment or {})},
