@@ -143,6 +143,12 @@ def fan(prefix: str, capacity: str, number: str) -> None:
     sys.stdout.flush()
 
 
+def bus(keys: str, endpoint: str) -> None:
+    from benchmarks.zeromq import partner
+
+    partner(keys, endpoint)
+
+
 if __name__ == "__main__":
-    PROGRAMS = {"words": words, "rings": rings, "bells": bells, "futexes": futexes, "fan": fan}
+    PROGRAMS = {"words": words, "rings": rings, "bells": bells, "futexes": futexes, "fan": fan, "bus": bus}
     PROGRAMS[sys.argv[1]](*sys.argv[2:])

@@ -48,7 +48,7 @@ def decide(
     total = math.fsum(weight * direction * confidence for _, weight, direction, confidence in votes)
     weight_in_use = math.fsum(effective.values())
     confidence = min(1.0, abs(total) / weight_in_use) if weight_in_use > 0.0 else 0.0
-    action, reason = _action(ballot, weights, rules, total)
+    action, reason = _action(ballot, weights, rules, total, weight_in_use)
     base = max(ballot.voting.values(), key=lambda signal: signal.ingest_seq, default=None)
     return Decision(
         version=MESSAGE_VERSION,
@@ -77,12 +77,12 @@ def quantity_of(confidence: float, max_quantity: int) -> int:
     return max(1, min(max_quantity, math.floor(confidence * max_quantity + 0.5)))
 
 
-def _action(ballot: Ballot, weights: Weights, rules: Rules, total: float) -> tuple[str, str]:
+def _action(ballot: Ballot, weights: Weights, rules: Rules, total: float, held: float) -> tuple[str, str]:
+    """held: what the voting sources weigh together, the weight of silent members of their groups included."""
     nominal = weights.nominal()
     sources = sum(1 for source in ballot.voting if nominal.get(source, 0.0) > 0.0)
     if sources < rules.minimum_sources:
         return HOLD, f"{sources} of at least {rules.minimum_sources} sources vote"
-    held = weights.held(ballot.voting)
     if held < rules.minimum_weight - TOLERANCE:
         return HOLD, f"voting sources hold {held:.2f} of at least {rules.minimum_weight:.2f} of the weight"
     action = action_of(total, rules.threshold)

@@ -42,10 +42,6 @@ class Weights:
         """source -> its weight when everybody votes; sums to 1."""
         return {source: group.share * weight for group in self.groups for source, weight in group.members}
 
-    def held(self, voting: Collection[str]) -> float:
-        """The part of the nominal weight that the voting sources hold, 0 ... 1."""
-        return math.fsum(weight for source, weight in self.nominal().items() if source in voting)
-
     def effective(self, voting: Collection[str]) -> dict[str, float]:
         """source -> weight of each voting source, after sharing; a group without a voter keeps its share unused."""
         shared: dict[str, float] = {}

@@ -52,6 +52,13 @@ ASK_AGAIN_NS = 1_000 * MS  # while something is unclear
 ASK_ROUTINE_NS = 30_000 * MS
 MAX_STEPS = 16  # of one bracket within one event; a table that runs longer is a defect
 
+DECIDING: dict[str, frozenset[str]] = {
+    "timer": frozenset(),
+    "ml_signal": frozenset({ML}),
+    "signal": frozenset(SOURCES),
+}
+"""`consensus.decide_on` -> the sources whose signals are answered by a decision at once; none: the timer decides."""
+
 HALT, RESUME, FLATTEN, ADOPT, STOP_WORD = "halt", "resume", "flatten", "adopt", "stop"
 WORDS = {
     HALT: "no entries until `resume`",
@@ -71,7 +78,7 @@ class Machine:
         self._guardian = Guardian(config.execution, ledger)
         self.desk = Desk(config, ledger, gate, self._guardian, self._outbox)
         self._announcer = Announcer(ledger)
-        self._on_ml = config.consensus.decide_on == "ml_signal"
+        self._deciding = DECIDING[config.consensus.decide_on]
         self._decide_every_ns = config.consensus.decide_every_ms * MS
         self._rules = rules_of(config)
         self._weights = weights
@@ -91,7 +98,7 @@ class Machine:
 
     def next_deadline_ns(self, now_ns: int) -> int:
         """Monotonic time at which a Tick is due."""
-        deadlines = [self._ask_at_ns] if self._on_ml else [self._ask_at_ns, self._decide_at_ns]
+        deadlines = [self._ask_at_ns] if self._deciding else [self._ask_at_ns, self._decide_at_ns]
         for bracket in self.ledger.live_brackets():
             deadline = self._guardian.next_deadline_ns(bracket, now_ns)
             if deadline is not None:
@@ -146,7 +153,7 @@ class Machine:
     def _on_signal(self, event: SignalSeen, signal: Signal) -> None:
         if not 0 <= signal.symbol < len(self.ledger.contracts) or self._votes.take(signal):
             return
-        if self._on_ml and signal.source == ML:
+        if signal.source in self._deciding:
             self._decide(signal.symbol, event)
 
     def _on_market(self, event: MarketSeen) -> None:
@@ -161,7 +168,7 @@ class Machine:
         self._advance_all(event)
         if now_ns >= self._ask_at_ns or self._newly_silent(now_ns):
             self._ask(now_ns, self.desk.broker_problem(now_ns) or "routine")
-        if not self._on_ml and now_ns >= self._decide_at_ns:
+        if not self._deciding and now_ns >= self._decide_at_ns:
             self._decide_at_ns = now_ns + self._decide_every_ns
             for contract in self.ledger.contracts:
                 self._decide(contract.symbol, event)

@@ -30,7 +30,7 @@ from execution.events import Input, MarketSeen, Operator, SignalSeen, Started, T
 from execution.gateway import GatewayCore
 from execution.journal import Journal, read_ledger
 from execution.ledger import Ledger
-from execution.machine import STOP_WORD, Machine
+from execution.machine import DECIDING, STOP_WORD, Machine
 from execution.market_watch import MarketWatch
 from execution.meters import Meters
 from execution.performer import Performer
@@ -157,11 +157,11 @@ class ExecutionStage(Stage):
     # --- inputs
 
     def _take_signals(self) -> int:
-        on_ml = self._context.config.consensus.decide_on == "ml_signal"
+        deciding = DECIDING[self._context.config.consensus.decide_on]
         taken = 0
         for source, message in self._subscriber.receive():
             now_ns, market_ns = self._now()
-            if on_ml and source == "ml":
+            if source in deciding:
                 self._watch.refresh()
                 self._show_market()
             self._meters.signal(source, message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from features import bars as bar_part
-from features import order_flow, returns, temporal, volatility, windows
+from features import microstructure, order_flow, returns, technical, temporal, volatility, volume, windows
 from features.events import (
     COUNT_GAPS,
     COUNT_OVERFLOW,
@@ -36,10 +36,13 @@ from features.families import (
     CAUSE_STALE,
     CAUSE_WARMING,
     FAMILIES,
+    READY_MICROSTRUCTURE,
     READY_ORDER_FLOW,
     READY_RETURNS,
+    READY_TECHNICAL,
     READY_TEMPORAL,
     READY_VOLATILITY,
+    READY_VOLUME,
     STALE_BOOK_NS,
 )
 from features.sessions import INSTRUMENT, enter, in_calendar
@@ -56,13 +59,20 @@ BookRecord = from_dtype(BOOK)
 CandleRecord = from_dtype(CANDLE)
 Values = types.Array(types.float64, 1, "C")
 
-STANDING = READY_VOLATILITY | READY_RETURNS | READY_ORDER_FLOW | READY_TEMPORAL
-"""Families whose kernels exist; the columns of the others are NaN and their bits clear."""
+ALL_READY = sum(family.ready for family in FAMILIES)
 
 _READY = np.array([family.ready for family in FAMILIES], np.uint64)
 _SECONDS = np.array([family.seconds for family in FAMILIES], np.int64)
 _TRADES = np.array([family.trades for family in FAMILIES], np.int64)
 _SNAPSHOTS = np.array([family.snapshots for family in FAMILIES], np.int64)
+
+
+@inline
+def _on_bars(small):
+    """The memory of bars changed: every family that rests on it reduces its completed part."""
+    volatility.on_bars(small.volatility, small.bars)
+    volume.on_bars(small.volume, small.bars)
+    technical.on_bars(small.technical, small.bars)
 
 
 @inline
@@ -76,6 +86,8 @@ def _begin(state, instrument, t):
         changed = bar_part.start_session(small.bars, small.session.start_ns)
         windows.start_session(state.snapshots, state.trades)
         order_flow.start_session(small.order_flow)
+        technical.start_session(small.technical)
+        microstructure.start_session(small.microstructure)
         for which in range(2):
             if small.loss[which].at_ns < small.session.start_ns:
                 small.loss[which].open = 0  # these windows begin after the loss
@@ -86,7 +98,7 @@ def _begin(state, instrument, t):
         market.live = 1
     market.missed = 0
     if bar_part.complete_until(small.bars, instrument.bar_ns, t) or changed:
-        volatility.on_bars(small.volatility, small.bars)
+        _on_bars(small)
     windows.advance(state.snapshots, state.trades, t)
 
 
@@ -146,6 +158,10 @@ def apply_trade(state, instrument, trade):
     bar_part.add_trade(small.bars, instrument.bar_ns, t, price, trade.quantity)
     windows.add_trade(state.trades, t, trade.quantity, side)
     order_flow.on_trade(small.order_flow, state.trades, trade.quantity, side)
+    technical.on_trade(small.technical, price, trade.quantity)
+    microstructure.on_trade(
+        small.microstructure, state.trades, trade.quantity, side, np.int64(trade.buyer), np.int64(trade.seller)
+    )
     small.market.last_trade_ns = t
     if trade.buyer > 0 or trade.seller > 0:
         small.market.brokers = 1
@@ -178,6 +194,7 @@ def apply_book(state, instrument, book):
     small.levels.ask_ticks[:] = small.incoming.ask_ticks
     small.levels.ask_quantity[:] = small.incoming.ask_quantity
     windows.add_snapshot(state.snapshots, t, small.levels.bid_ticks[0] + small.levels.ask_ticks[0], e)
+    microstructure.on_snapshot(small.microstructure, small.levels, state.snapshots.next - 1, state.snapshots.first)
     small.counts[COUNT_SNAPSHOTS] += 1
     return True
 
@@ -200,7 +217,7 @@ def apply_candle(state, instrument, candle):
     ):
         small.counts[DROPPED_HISTORY] += 1
         return
-    volatility.on_bars(small.volatility, small.bars)
+    _on_bars(small)
 
 
 @inline
@@ -208,14 +225,14 @@ def _causes(state, t, ready):
     """Clear the bits of families that span a loss, and say why bits are clear and what is absent."""
     small = state.small
     causes = np.uint64(0)
-    if ready != np.uint64(STANDING):
+    if ready != np.uint64(ALL_READY):
         causes |= np.uint64(CAUSE_WARMING)
     for which in range(2):
         if small.loss[which].open == 0:
             continue
         whole = True
         for family in range(len(_READY)):
-            if _READY[family] & np.uint64(STANDING) and spans_loss(
+            if spans_loss(
                 small.loss[which],
                 t,
                 state.trades,
@@ -262,9 +279,18 @@ def emit(state, instrument, values):
     if full and not over_3:
         ready |= np.uint64(READY_ORDER_FLOW)
     has_trade = state.trades.next > state.trades.first
+    full, over_4 = volume.emit(small.volume, small.bars, state.trades, small.market.first_trade_ns, t, values)
+    if full and not over_4:
+        ready |= np.uint64(READY_VOLUME)
+    sums = small.order_flow
+    if technical.emit(small.technical, small.bars, sums.volume, sums.partial, has_trade, values):
+        ready |= np.uint64(READY_TECHNICAL)
+    full, over_5 = microstructure.emit(small.microstructure, state.snapshots, state.trades, t, values)
+    if full and not over_5:
+        ready |= np.uint64(READY_MICROSTRUCTURE)
     if temporal.emit(instrument, small.session, has_trade, small.market.last_trade_ns, t, values):
         ready |= np.uint64(READY_TEMPORAL)
-    overflow = over_1 or over_2 or over_3
+    overflow = over_1 or over_2 or over_3 or over_4 or over_5
     ready = _causes(state, t, ready)
     if overflow:
         small.counts[COUNT_OVERFLOW] += 1

@@ -15,7 +15,7 @@ from shm.layouts import BOOK_LEVELS, FLAG_AUCTION
 
 GRID_TOLERANCE = 1e-6  # ticks
 MAX_PRICE_TICKS = 1 << 27  # beyond it squares of tick differences no longer fit 64 bits
-MAX_QUANTITY = 1 << 32
+MAX_QUANTITY = 1 << 32  # of a trade or a level: beyond it products with prices no longer fit
 OFF_GRID = np.int64(-1)
 NUMBERS_KEPT = 1024
 
@@ -148,6 +148,8 @@ def check_book(book, tick, levels):
             ask_quantity = book.ask_quantity[i]
         if bid < 0 or ask < 0:
             return DROPPED_OFF_GRID_BOOK
+        if max(bid_quantity, ask_quantity) > MAX_QUANTITY:
+            return DROPPED_VALUE
         levels.bid_ticks[i] = bid
         levels.bid_quantity[i] = bid_quantity
         levels.ask_ticks[i] = ask

@@ -18,7 +18,7 @@ READY_TECHNICAL = 1 << 4
 READY_MICROSTRUCTURE = 1 << 5
 READY_TEMPORAL = 1 << 6
 
-CAUSE_WARMING = 1 << 16  # a standing family's windows are not full yet
+CAUSE_WARMING = 1 << 16  # some family's windows are not full yet
 CAUSE_GAP = 1 << 17  # ingest lost market data; some window still spans the loss
 CAUSE_LAPPED = 1 << 18  # this worker lost records; some window still spans the loss
 CAUSE_AUCTION = 1 << 19  # the newest snapshot was an auction's or crossed; the book shown is older

@@ -12,9 +12,12 @@ import numpy as np
 
 from features.bars import BARS
 from features.events import COUNT_NAMES, LEVELS, NUMBERS
+from features.microstructure import MICROSTRUCTURE
 from features.order_flow import ORDER_FLOW
 from features.sessions import SESSION
+from features.technical import TECHNICAL
 from features.volatility import VOLATILITY
+from features.volume import VOLUME
 from features.windows import SNAPSHOTS, TRADES
 from shm.jit import inline
 
@@ -59,6 +62,9 @@ SMALL = np.dtype(
         ("bars", BARS),
         ("volatility", VOLATILITY),
         ("order_flow", ORDER_FLOW),
+        ("volume", VOLUME),
+        ("technical", TECHNICAL),
+        ("microstructure", MICROSTRUCTURE),
     ],
     align=True,
 )

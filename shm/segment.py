@@ -22,6 +22,7 @@ import numpy as np
 import psutil
 
 from shm import layouts
+from shm.windows_mapping import mapping_size
 
 WINDOWS = sys.platform == "win32"
 POSIX_FOLDER = Path("/dev/shm")
@@ -112,7 +113,7 @@ class Segment:
 
 def _map_new(name: str, size: int) -> mmap.mmap:
     if WINDOWS:
-        return mmap.mmap(-1, size, tagname=name)
+        return _map_new_on_windows(name, size)
     path = POSIX_FOLDER / name
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -133,20 +134,41 @@ def _map_new(name: str, size: int) -> mmap.mmap:
 
 def _map_existing(name: str, size: int) -> mmap.mmap:
     if WINDOWS:
-        return mmap.mmap(-1, size, tagname=name)  # a missing one would be made of zeros: the magic tells
+        actual = mapping_size(name)
+        if actual is None:
+            raise _missing(name)
+        _check_size(name, actual, size)
+        return mmap.mmap(-1, size, tagname=name)
     try:
         descriptor = os.open(POSIX_FOLDER / name, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise SegmentError(f"there is no segment {name}; its run has ended, or was never started") from None
+        raise _missing(name) from None
     try:
-        actual = os.fstat(descriptor).st_size
-        if actual != size:
-            raise SegmentError(
-                f"segment {name} has {actual} bytes, this build wants {size}; start all from one version"
-            )
+        _check_size(name, os.fstat(descriptor).st_size, size)
         return mmap.mmap(descriptor, size)
     finally:
         os.close(descriptor)
+
+
+def _missing(name: str) -> SegmentError:
+    return SegmentError(f"there is no segment {name}; its run has ended, or was never started")
+
+
+def _check_size(name: str, actual: int, wanted: int) -> None:
+    if actual != wanted:
+        raise SegmentError(f"segment {name} has {actual} bytes, this build wants {wanted}; start all from one version")
+
+
+def _map_new_on_windows(name: str, size: int) -> mmap.mmap:
+    if mapping_size(name) is not None:
+        raise SegmentError(f"segment {name} exists already; another run uses it")
+    try:
+        return mmap.mmap(-1, size, tagname=name)  # backed by the page file: what is missing there is told now
+    except OSError as error:
+        raise SegmentError(
+            f"no room for segment {name} ({size / 2**20:.0f} MiB) in the page file: {error.strerror}; "
+            "end other programs, or set runtime.ring_capacity_shift"
+        ) from error
 
 
 def run_prefix(pid: int) -> str:

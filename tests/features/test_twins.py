@@ -1,4 +1,4 @@
-"""Every standing feature against its slow twin, at every event of made streams and at sampled events of the captures."""
+"""Every feature against its slow twin, at every event of made streams and at sampled events of the captures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.schema import Instrument
 from features.offline import FeatureTable, compute
-from features.registry import COLUMNS, INDEX, STANDING_NAMES
+from features.registry import INDEX, NAMES
 from tests import captures
 from tests.naive import TWINS, Market
 from tests.streams import BTC, ES, NO_CANDLES, Stream, capture, instrument, made
@@ -24,7 +24,7 @@ ABSOLUTE = {"bollinger_position_20": 1e-11, "efficiency_ratio_20": 1e-11}
 def differences(market: Market, row: np.ndarray[Any, Any]) -> list[str]:
     """Columns in which a vector is not its twin, within the contract's tolerance."""
     wrong = []
-    for name in STANDING_NAMES:
+    for name in NAMES:
         value, reference = row[INDEX[name]], TWINS[name](market)
         if np.isnan(value) or np.isnan(reference):
             same = bool(np.isnan(value) and np.isnan(reference))
@@ -56,8 +56,8 @@ def compare(stream: Stream, table: FeatureTable, one: Instrument, rows: set[int]
     return compared
 
 
-def test_every_standing_feature_has_a_twin() -> None:
-    assert set(STANDING_NAMES) == set(TWINS)
+def test_every_feature_has_a_twin() -> None:
+    assert set(NAMES) == set(TWINS)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -78,13 +78,12 @@ def test_made_streams_at_every_event(
 
 
 def test_a_long_stream_fills_every_window() -> None:
-    """All standing columns are finite at the end, so the comparison above cannot pass by NaN alone."""
-    stream = made(5, 1500, mean_gap_s=0.4, dirt=0.02, jump_s=3.0)
+    """All columns are finite at the end, so the comparison above cannot pass by NaN alone."""
+    stream = made(5, 2500, mean_gap_s=0.4, dirt=0.02, jump_s=3.0)
     one = instrument(2)
     table = compute(stream.trades, stream.book, NO_CANDLES, one)
     last = table.values[-1]
-    assert [c.name for c in COLUMNS if c.standing and not np.isfinite(last[c.index])] == []
-    assert [c.name for c in COLUMNS if not c.standing and not np.isnan(table.values[:, c.index]).all()] == []
+    assert [name for name in NAMES if not np.isfinite(last[INDEX[name]])] == []
     rows = set(np.random.default_rng(0).choice(len(table), 60, replace=False).tolist()) | {len(table) - 1}
     assert compare(stream, table, one, rows) == len(rows)
 

@@ -82,7 +82,7 @@ def test_a_sleep_ends_by_itself(parts: Any) -> None:
     doorbells, _, _ = parts
     before = time.perf_counter_ns()
     Bell(doorbells, 6).wait(20_000_000)
-    assert time.perf_counter_ns() - before >= 19_000_000
+    assert time.perf_counter_ns() - before >= 15_000_000  # Windows counts in ticks of 15.6 ms
 
 
 def test_a_bell_that_is_none_is_refused(parts: Any) -> None:
