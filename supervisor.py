@@ -229,6 +229,17 @@ def run_train(args: argparse.Namespace) -> int:
     return int(run(args, config))
 
 
+def run_features(args: argparse.Namespace) -> int:
+    from features.commands import run
+
+    try:
+        config = load_config(argparse.Namespace(config=args.config)) if args.config else None
+    except ValueError as error:
+        complain(str(error))
+        return EXIT_REFUSED
+    return int(run(args, config))
+
+
 def run_bench(args: argparse.Namespace) -> int:
     from benchmarks.commands import run
 
@@ -275,6 +286,12 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--out", required=True, metavar="BUNDLE")
     train.add_argument("--config", metavar="FILE")
     train.set_defaults(run=run_train)
+
+    features = verbs.add_parser("features", help="all feature vectors of a tape, as Parquet")
+    features.set_defaults(run=run_features)
+    from features.command_line import add_arguments as add_features_arguments
+
+    add_features_arguments(features)
 
     bench = verbs.add_parser("bench", help="measure; each figure is a ratio taken in one run")
     bench.add_argument("name", nargs="?", metavar="NAME")

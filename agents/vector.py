@@ -12,8 +12,13 @@ FAMILIES = ("volatility", "returns", "order_flow", "volume", "technical", "micro
 CAUSES = {16: "warming", 17: "gap", 18: "lapped", 19: "auction", 20: "the book is stale", 21: "overflow"}
 """Bit of the ready mask -> why a family is not whole."""
 
-SILENCING = (17, 18, 19, 20)
+SILENCING = (19, 20)
 """Causes that silence a specialist whatever it reads: its own view of the market rests on the same data."""
+
+LOSSES = (17, 18)
+LOSS_FAMILY = "order_flow"
+"""So does a loss of market data, until this family is whole again: its windows are the nearest to those of specialists.
+Other families span a loss for longer (a thousand trades), which is no matter of theirs."""
 
 ORDER_FLOW_IMBALANCE_5S = 21
 ORDER_FLOW_IMBALANCE_30S = 22
@@ -34,6 +39,9 @@ def why_silent(ready: int, families: tuple[str, ...]) -> str:
     """Why a specialist that needs those families must be silent at this ready mask; empty when it need not."""
     for bit in SILENCING:
         if ready >> bit & 1:
+            return CAUSES[bit]
+    for bit in LOSSES:
+        if ready >> bit & 1 and not ready >> FAMILIES.index(LOSS_FAMILY) & 1:
             return CAUSES[bit]
     lacking = [family for family in families if not ready >> FAMILIES.index(family) & 1]
     if not lacking:

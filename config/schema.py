@@ -127,6 +127,7 @@ class Recorder(_Section):
     enabled: bool = True
     batch_ms: AtLeastOne = 1_000
     segment_rows: AtLeastOne = 2_000_000
+    vectors: bool = True  # record the feature vectors too (about 630 bytes each), for `replay RUN --verify`
 
 
 class Runtime(_Section):

@@ -1,10 +1,12 @@
 """The features of a recorded market at once: the same kernels as live, over arrays instead of rings.
 
-Training, replay checks and benchmarks use it. One compiled loop; nothing here computes a feature.
+Training, replay checks and benchmarks use it. One compiled loop; nothing here computes a feature. A long market is
+computed in parts, so that its vectors need not fit the memory together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,16 +121,36 @@ def compute(trades: Array, book: Array, candles: Array, instrument: Instrument) 
     only, each in the order of ingest_seq; any may be empty. Candles count when they are FLAG_HISTORY.
     Raises TypeError for another layout, ValueError for another order.
     """
+    return next(compute_parts(trades, book, candles, instrument, max(1, len(trades) + len(book))))
+
+
+def compute_parts(
+    trades: Array, book: Array, candles: Array, instrument: Instrument, events: int
+) -> Iterator[FeatureTable]:
+    """The same in parts of `events` records of trades and book each; at least one. `event` counts from the beginning."""
     trades, book = _checked("trades", trades, TRADE), _checked("book", book, BOOK)
     candles = _checked("candles", candles, CANDLE)
-    states = new_states(1)
+    states, record = new_states(1), instrument_record(instrument)
+    sequence = np.sort(np.concatenate([trades["ingest_seq"], book["ingest_seq"]]))
+    done = (0, 0, 0)
+    for end in range(events, max(len(sequence), 1) + events, events):
+        if end < len(sequence):
+            upto = tuple(int(np.searchsorted(rows["ingest_seq"], sequence[end])) for rows in (trades, book, candles))
+        else:
+            upto = len(trades), len(book), len(candles)
+        part = [rows[first:last] for rows, first, last in zip((trades, book, candles), done, upto, strict=True)]
+        table = _compute_part(states, record, part[0], part[1], part[2])
+        table.event[:] += np.where(table.kind == KIND_TRADE, done[0], done[1])
+        yield table
+        done = upto
+
+
+def _compute_part(states: Array, instrument: Array, trades: Array, book: Array, candles: Array) -> FeatureTable:
     rows = len(trades) + len(book)
     event, ts_ns, ingest_seq = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
     kind, ready = np.empty(rows, np.uint8), np.empty(rows, np.uint64)
     values = np.empty((rows, FEATURE_COUNT), np.float64)
-    count = _run(
-        states, instrument_record(instrument), trades, book, candles, event, ts_ns, kind, ready, values, ingest_seq
-    )
+    count = _run(states, instrument, trades, book, candles, event, ts_ns, kind, ready, values, ingest_seq)
     counts = dict(zip(COUNT_NAMES, (int(c) for c in states[0]["small"]["counts"]), strict=True))
     return FeatureTable(
         event[:count], ts_ns[:count], kind[:count], ready[:count], values[:count], ingest_seq[:count], counts

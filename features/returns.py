@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from features.description import Feature
+from features.log_return import log_return
 from features.windows import MASK, SPAN_60S, SPANS, mid_before, overflowed
 from shm.jit import inline
 
@@ -37,7 +36,7 @@ def emit(bars, snapshots, t, values):
                 continue
             oldest = mid_before(snapshots, span)
             if oldest > 0:
-                values[FIRST + span] = math.log1p((now - oldest) / oldest)
+                values[FIRST + span] = log_return(now, oldest)
     if bars.count > 0:
         price = bars.forming_close
         for w in range(len(BAR_RETURNS)):

@@ -13,6 +13,7 @@ import numpy as np
 
 from features.bars import has_price
 from features.description import Feature
+from features.log_return import log_return
 from features.windows import SPAN_60S, overflowed, squares
 from shm.jit import inline
 
@@ -65,8 +66,8 @@ _C = 2.0 * math.log(2.0) - 1.0
 
 @inline
 def _garman_klass(opened, high, low, close):
-    spread = math.log1p((high - low) / low)
-    body = math.log1p((close - opened) / opened)
+    spread = log_return(high, low)
+    body = log_return(close, opened)
     return 0.5 * spread * spread - _C * body * body
 
 
@@ -74,7 +75,7 @@ def _garman_klass(opened, high, low, close):
 def _completed_return(bars, back):
     """Log return of the completed bar `back` bars before the newest (0: the newest)."""
     i = bars.count - 1 - back
-    return math.log1p((bars.close[i] - bars.close[i - 1]) / bars.close[i - 1])
+    return log_return(bars.close[i], bars.close[i - 1])
 
 
 @inline
@@ -128,7 +129,7 @@ def emit(own, bars, snapshots, t, values):
     if has_price(bars) and bars.count > 0:
         price = bars.forming_close
         before = bars.close[bars.count - 1]
-        forming = math.log1p((price - before) / before)
+        forming = log_return(price, before)
         for w in range(len(RETURN_WINDOWS)):
             n = RETURN_WINDOWS[w]
             if bars.count >= n:

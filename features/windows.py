@@ -13,10 +13,9 @@ not, without drift.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from features.log_return import log_return
 from shm.jit import inline
 
 CAPACITY = 1 << 18
@@ -135,8 +134,8 @@ def add_snapshot(snapshots, t, mid, e):
     square = 0.0
     if number > snapshots.first:
         before = snapshots.mid[(number - 1) & MASK]
-        log_return = math.log1p((mid - before) / before)
-        square = log_return * log_return
+        change = log_return(mid, before)
+        square = change * change
     if number - CAPACITY >= snapshots.first:
         for span in range(SPANS):
             if snapshots.tail[span] == number - CAPACITY:

@@ -1,7 +1,7 @@
-"""The recorder: what ingest publishes, appended to the run's tape in synced batches.
+"""The recorder: what ingest and features publish, appended to the run's tape in synced batches.
 
-It reads trades, books and candles each from its own ring and writes each to its own segments; `ingest_seq` joins them
-again when the tape is read. It does not subscribe to the rings: that would wake it for every event and cost ingest a
+It reads trades, books, candles and (recorder.vectors) feature vectors each from its own ring and writes each to its own
+segments; `ingest_seq` joins them again when the tape is read. It does not subscribe to the rings: that would wake it for every event and cost ingest a
 system call each time. It looks at them when it wakes by itself, at least every 50 ms.
 
 After a restart it finds in the tape what is recorded and goes on behind it, in new segments, with what the rings still
@@ -25,6 +25,7 @@ from tape.tail import recorded_up_to
 from tape.writer import TapeWriter
 
 TAPE_FOLDER = "tape"  # in the run's folder
+VECTORS = "features"  # the kind that can be left out
 COUNTERS = ("rows", "batches", "bytes", "lost", "may_miss", "sync_us_max", "errors")
 
 
@@ -50,6 +51,8 @@ class RecorderStage(Stage):
         try:
             self._writer = self._open_writer(context)
             for kind in KINDS:
+                if kind == VECTORS and not context.config.recorder.vectors:
+                    continue
                 # no bell: the recorder looks by itself, so that ingest need not wake it
                 reader = RingReader(context.ring_segment(kind), RINGS[kind][0], None, "oldest")
                 self._lanes.append(Lane(kind, reader, recorded_up_to(self._folder, kind)))

@@ -30,6 +30,7 @@ from shm.segment import Segment
 if TYPE_CHECKING:
     from bus.sockets import Publisher, Subscriber
 
+PORT_PATIENCE_NS = 5_000_000_000
 STALE_HEARTBEAT_NS = 1_000_000_000
 CHECKPOINT_HASH = 0xC4EC_4901
 LAST_WORDS = "last-words"
@@ -103,10 +104,18 @@ class StageContext:
     def publisher(self) -> Publisher:
         """This stage's PUB socket."""
         from bus.keys import load_publisher_keys
-        from bus.sockets import Publisher
+        from bus.sockets import PortTaken, Publisher
 
         keys = load_publisher_keys(self.run_folder / "keys", self.name)
-        publisher = Publisher(f"tcp://127.0.0.1:{self.info.bus_ports[self.name]}", keys, self.epoch)
+        give_up_ns = self.clock.monotonic_ns() + PORT_PATIENCE_NS
+        while True:
+            try:
+                publisher = Publisher(f"tcp://127.0.0.1:{self.info.bus_ports[self.name]}", keys, self.epoch)
+                break
+            except PortTaken:  # Windows may give the port of a killed predecessor back late
+                if self.epoch == 0 or self.clock.monotonic_ns() > give_up_ns:
+                    raise
+                self.bell.wait()
         self._opened.append(publisher)
         return publisher
 

@@ -25,7 +25,7 @@ def attach_current(folder: Path) -> tuple[RunInfo, RunCounters]:
         if not supervisor_lives(info.prefix):
             raise NoRun(f"nothing runs under {folder.resolve()}: the last run's supervisor is gone")
         return info, RunCounters.attach(info.prefix + "counters")
-    except (FileNotFoundError, SegmentError) as error:
+    except (FileNotFoundError, PermissionError, SegmentError) as error:  # Windows: just being replaced
         raise NoRun(f"nothing runs under {folder.resolve()}: {error}") from error
 
 

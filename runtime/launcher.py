@@ -23,6 +23,8 @@ from bus.keys import make_run_keys
 from config.schema import Config
 from runtime.clock import monotonic_ns, sleep_s
 from runtime.context import CHECKPOINT_HASH, LAST_WORDS
+from runtime.files import replace_file
+from runtime.interpreter import python_command
 from runtime.restart_policy import RestartPolicy
 from runtime.run_info import CURRENT, RunInfo
 from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
@@ -136,7 +138,7 @@ class Launcher:
         pointer = self.folder.parent / CURRENT
         scratch = pointer.with_suffix(".new")
         scratch.write_text(self.folder.name, encoding="utf-8")
-        os.replace(scratch, pointer)
+        replace_file(scratch, pointer)  # `status` may be reading it
 
     def _spawn(self, child: Child) -> None:
         child.epoch += 1
@@ -147,11 +149,14 @@ class Launcher:
         block.words[words.STAGE_HEARTBEAT_NS] = monotonic_ns()
         logs = self.folder / "logs"
         logs.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "runtime.child", child.spec.name, str(self.folder)]
-        flags = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
+        python, variables = python_command()
+        command = [python, "-m", "runtime.child", child.spec.name, str(self.folder)]
+        flags = (  # out of reach of the terminal's Ctrl-C, Ctrl-Break and close: stages are told by their word
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+            if sys.platform == "win32"
+            else {"process_group": 0}
         )
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
+        environment = {**os.environ, **variables, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
         with open(logs / f"{child.spec.name}.out", "ab") as output:
             child.process = subprocess.Popen(
                 command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, **flags

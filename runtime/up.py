@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from runtime.launcher import POLL_S, Launcher, LaunchError
 from runtime.topology import BY_NAME
 from shm import counters as words
 
+STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform == "win32":
+    STOP_SIGNALS.append(signal.SIGBREAK)
 MARKET_TAIL_S = 0.3  # after the market stands still: what is in the sockets arrives
 TAPE_TAIL_S = 2.0  # after the last event: orders and signals in flight come to rest
 
@@ -85,7 +89,7 @@ class Run:
 
     def execute(self) -> Outcome:
         """Run to the end. Raises LaunchError when the run could not start."""
-        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         launcher = Launcher(self.config, self.folder, check_library(self.config), self._private_segments, self.tell)
         try:
             self.tell(f"run {self.folder}")

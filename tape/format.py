@@ -4,9 +4,10 @@
     trades-000001.arrows      an Arrow IPC stream: being written, or never converted
     trades-000001.parquet     the same rows after `tape compact`
     book-000001.arrows ...    one numbered run of segments for each of trades, book, candles
+    features-000001.arrows    the vectors that the run published, when its recorder keeps them (recorder.vectors)
 
 A segment's columns are the fields of the ring record (`shm.layouts`), without the slot's own `sequence`; the ten
-levels of a book become bid_price_1 ... bid_price_10. Rows stand in `ingest_seq` order, which is THE order of events:
+levels of a book become bid_price_1 ... bid_price_10, the 65 values of a vector values_1 ... values_65. Rows stand in `ingest_seq` order, which is THE order of events:
 trades (gap records among them) and books share one numbering. `recv_ns` and `publish_ns` are 0 in an imported tape:
 nobody measured them. If a number has both files, the Parquet one counts: it is renamed into place only when verified.
 
@@ -24,16 +25,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from shm.layouts import BOOK, CANDLE, TRADE
+from shm.layouts import BOOK, CANDLE, FEATURE, TRADE
 
 FORMAT_NAME = "quantumtrader tape"
 FORMAT_VERSION = 1
 HEADER_FILE = "tape.json"
 
-KINDS: dict[str, np.dtype[Any]] = {"trades": TRADE, "book": BOOK, "candles": CANDLE}
+KINDS: dict[str, np.dtype[Any]] = {"trades": TRADE, "book": BOOK, "candles": CANDLE, "features": FEATURE}
 """Segment prefix -> record dtype. The same names as the rings."""
 
-_SEGMENT = re.compile(r"^(trades|book|candles)-(\d{6,})\.(arrows|parquet)$")
+_SEGMENT = re.compile(r"^(trades|book|candles|features)-(\d{6,})\.(arrows|parquet)$")
 
 
 class TapeError(Exception):

@@ -77,6 +77,10 @@ class Tape:
         """shm.layouts.CANDLE records, shape (n,), in the order in which they were published."""
         return self._read("candles")
 
+    def vectors(self) -> Rows:
+        """shm.layouts.FEATURE records, shape (n,), in the order in which they were published; empty if not recorded."""
+        return self._read("features")
+
     def merged(self, candles: bool = False) -> MergedOrder:
         """Trades and books (and candles, before the event that completed them) as one stream."""
         parts = [("candles", KIND_CANDLE)] if candles else []
@@ -135,7 +139,8 @@ def read_parquet(path: Path, kind: str) -> Rows:
     import pyarrow as pa
 
     try:
-        table = parquet.read_table(path)
+        with pa.OSFile(str(path)) as file:  # given a path, pyarrow closes late, and Windows renames no open file
+            table = parquet.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise TapeError(f"{path}: cannot be read: {error}") from error
     missing = [column.name for column in COLUMNS[kind] if column.name not in table.column_names]

@@ -18,6 +18,7 @@ from tape.frames import StreamMap
 
 _ARROW_TYPES = {  # numpy's type -> nanoarrow's, and its letter in Arrow's C interface
     np.dtype("<i8"): (nanoarrow.int64(), "l"),
+    np.dtype("<u8"): (nanoarrow.uint64(), "L"),
     np.dtype("<i4"): (nanoarrow.int32(), "i"),
     np.dtype("<f8"): (nanoarrow.float64(), "g"),
     np.dtype("u1"): (nanoarrow.uint8(), "C"),

@@ -154,6 +154,37 @@ def _trade(rng: np.random.Generator, t: int, seq: int, ticks: int, tick: float, 
     return record
 
 
+def wild(seed: int, events: int, brokers: int = 2_000, price_ticks: int = 2**27, quantity: int = 2**32) -> Stream:
+    """A market at the edges of what is let in: prices and quantities over all powers of two, a broker seldom twice.
+
+    Tick 1.0. Stamps are often equal; books have holes, and levels far from the touch.
+    """
+    rng = np.random.default_rng(seed)
+    trades, books = [], []
+    t = START_NS
+
+    def power(limit: int, shape: Any = None) -> Any:
+        return np.clip(2.0 ** rng.uniform(0.0, np.log2(limit) + 0.2, shape), 1, limit).astype(np.int64)
+
+    for seq in range(1, events + 1):
+        t += int(rng.choice([0, 0, 1, 10**6, SECOND, 3 * SECOND]))
+        if rng.random() < 0.4:
+            bid = min(int(power(price_ticks)), price_ticks - 2)
+            record = book_record(t, seq, float(bid), float(bid + 1), tick=0.0)
+            record["bid_price"][0, 1:] = np.maximum(bid - power(price_ticks, 9), 0)
+            record["ask_price"][0, 1:] = np.minimum(bid + 1 + power(price_ticks, 9), price_ticks - 1)
+            for side in ("bid_quantity", "ask_quantity"):
+                record[side][0] = power(quantity, 10)
+                record[side][0, 1:] *= rng.random(9) < 0.8
+            books.append(record)
+        else:
+            price = float(min(int(power(price_ticks)), price_ticks - 1))
+            record = trade_record(t, seq, price, int(power(quantity)), int(rng.choice([-1, 0, 1])))
+            record["buyer"], record["seller"] = rng.integers(-1, brokers, 2)
+            trades.append(record)
+    return Stream(np.concatenate(trades), np.concatenate(books))
+
+
 def capture(folder: Path) -> Stream:
     """A capture as records: numbered by (time, trades before books, row)."""
     import pyarrow.parquet as pq

@@ -81,10 +81,10 @@ def compiler(target: str) -> list[str]:
         return found
     if importlib.util.find_spec("ziglang") is not None:
         return [sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGETS[target]]
-    wanted = f"a C compiler for {target}"
+    wanted = f"C compiler for {target}"
     if target == host_target():
         wanted += ": install gcc or clang (or set CC)"
-    raise BuildError(f"no {wanted}; the ziglang wheel is one that needs no installation: pip install ziglang")
+    raise BuildError(f"there is no {wanted}; the ziglang wheel is one that needs no installation: pip install ziglang")
 
 
 def build(target: str = "", *, sanitize: bool = False, output: Path | None = None) -> Path:

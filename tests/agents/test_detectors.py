@@ -145,7 +145,10 @@ def test_the_copy_of_the_vectors_contract() -> None:
         assert text in CAUSES[bit.bit_length() - 1]
     assert len(CAUSES) == len(families.CAUSES)
     assert why_silent(families.READY_ORDER_FLOW, ("order_flow",)) == ""
-    assert why_silent(families.READY_ORDER_FLOW | families.CAUSE_GAP, ("order_flow",)) == "gap"
+    assert why_silent(families.READY_ORDER_FLOW | families.CAUSE_STALE, ("order_flow",)) == "the book is stale"
+    assert why_silent(families.READY_TEMPORAL | families.CAUSE_GAP, ()) == "gap"
+    assert why_silent(families.CAUSE_LAPPED, ("order_flow",)) == "lapped"
+    assert why_silent(families.READY_ORDER_FLOW | families.CAUSE_GAP, ("order_flow",)) == ""  # of a longer family
     assert (
         why_silent(families.READY_TEMPORAL | families.CAUSE_WARMING, ("order_flow",))
         == "order_flow not ready (warming)"

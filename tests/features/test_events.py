@@ -188,7 +188,12 @@ def test_a_gap_is_said_until_the_windows_are_whole(missed: int, sums_known: bool
     flow = [bool(r & READY_ORDER_FLOW) for r in table.ready[100:].tolist()]
     assert flow == [False] * 49 + [True] * 31  # 50 trades take longer than 30 s here
     said = [bool(r & CAUSE_GAP) for r in table.ready[100:].tolist()]
-    assert said == [True] * 60 + [False] * 20  # the longest window in seconds
+    assert said == [True] * 80  # a thousand trades are longer still
+    whole = [bool(r & READY_TEMPORAL) for r in table.ready[100:].tolist()]
+    assert whole == [True] * 80
+    more = [trade_record(gap_at + i * SECOND, i + 102, 100.0) for i in range(1001)]
+    said = [bool(r & CAUSE_GAP) for r in run([*before, gap, *more]).ready[100:].tolist()]
+    assert said == [True] * 999 + [False] * 2
     assert bool(np.isfinite(table.values[-1, INDEX["cumulative_delta_ratio"]])) == sums_known
 
 

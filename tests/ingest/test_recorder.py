@@ -25,19 +25,19 @@ from shm.layouts import RINGS
 from shm.ring import RingReader, RingWriter, attach_ring, create_ring
 from shm.segment import Segment, run_prefix
 from tape.format import segments
-from tape.reader import Tape
+from tape.reader import Tape, join
 from tape.tail import RecordedUpTo, recorded_up_to
 from tape.verify import check
 from tape.writer import TapeWriter
-from tests.tape.rows import HEADER, sound_book, sound_candles, sound_trades
+from tests.tape.rows import HEADER, columns_equal, random_rows, sound_book, sound_candles, sound_trades
 
-KINDS = ("trades", "book", "candles")
+KINDS = ("trades", "book", "candles", "features")
 MS = 1_000_000
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Market:
-    """Three small rings and the one who writes them."""
+    """Four small rings and those who write them."""
 
     def __init__(self, capacity: int = 1024) -> None:
         self.prefix = run_prefix(os.getpid()) + f"recorder{id(self)}"
@@ -61,11 +61,19 @@ class Market:
                     self.writers["candles"].publish(candle)
             ring, rows = ("trades", sound_trades) if number % 3 == 0 else ("book", sound_book)
             self.writers[ring].publish(rows(np.array([number])))
+            if number % 4:  # not every event gives a vector
+                self.writers["features"].publish(random_vector(number))
         self.next += count
 
     def close(self) -> None:
         for segment in self.made:
             segment.remove()
+
+
+def random_vector(number: int) -> np.ndarray:
+    vector = random_rows("features", 1, number)
+    vector["ingest_seq"] = number
+    return vector
 
 
 class Run:
@@ -117,6 +125,8 @@ def assert_whole(tape: Tape, last: int) -> None:
     candles = tape.candles()
     assert list(zip(candles["ingest_seq"].tolist(), candles["start_ns"].tolist(), strict=True)) == expected
     assert check(tape.trades(), tape.book(), tape.candles(), 1) == []
+    published = [random_vector(number) for number in range(1, last + 1) if number % 4]
+    assert columns_equal(tape.vectors(), join(published, "features"), "features")
 
 
 def test_everything_published_is_recorded(tmp_path: Path, market: Market) -> None:
@@ -128,7 +138,7 @@ def test_everything_published_is_recorded(tmp_path: Path, market: Market) -> Non
     tape = run.tape()
     assert_whole(tape, 207)
     assert tape.origin == {"source": "recorded", "mode": "paper", "market": "simulator"}
-    assert run.counters.get("rows") == 207 + 40
+    assert run.counters.get("rows") == 207 + 40 + 156  # events, candles, vectors
     assert run.counters.get("lost") == 0
     assert run.counters.get("bytes") == sum(
         path.stat().st_size - 8 for path in tape.folder.glob("*.arrows")  # but for the end marks
@@ -144,7 +154,7 @@ def test_a_batch_is_written_when_it_is_due_and_not_before(tmp_path: Path, market
     assert run.counters.get("batches") == 0
     run.clock.advance(1 * MS)
     stage.do_work()
-    assert run.counters.get("batches") == 2  # trades and book
+    assert run.counters.get("batches") == 3  # trades, book and vectors
     assert len(run.tape().trades()) == 2, "readable while the recorder still writes"
     stage.on_close()
 
@@ -193,7 +203,7 @@ def test_a_lap_while_it_was_down_is_said(tmp_path: Path) -> None:
         stage = run.start()
         run.pump(stage, 10)
         stage.on_close()
-        assert run.counters.get("may_miss") == 3  # each ring was written round
+        assert run.counters.get("may_miss") == 4  # each ring was written round
         tape = run.tape()
         assert check(tape.trades(), tape.book(), tape.candles(), 1) != []
     finally:
@@ -212,7 +222,7 @@ def test_a_lap_while_it_runs_is_counted(tmp_path: Path) -> None:
             pass
         stage.on_close()
         recorded = run.counters.get("rows") - len(run.tape().candles())
-        assert recorded + run.counters.get("lost") == 320
+        assert recorded + run.counters.get("lost") == 320 + 240  # events and vectors
         assert run.counters.get("lost") > 100
     finally:
         market.close()
@@ -242,6 +252,16 @@ def test_a_full_disk_ends_it_with_the_path(tmp_path: Path, market: Market, monke
     run.pump(stage, 10)
     stage.on_close()
     assert_whole(run.tape(), 70)
+
+
+def test_vectors_are_recorded_only_when_wanted(tmp_path: Path, market: Market) -> None:
+    run = Run(tmp_path, market, vectors=False)
+    stage = run.start()
+    run.pump(stage, 40)
+    stage.on_close()
+    assert run.tape().merged().ingest_seq.tolist() == list(range(1, 41))
+    assert len(run.tape().vectors()) == 0
+    assert not list(run.tape().folder.glob("features-*"))
 
 
 def test_a_tape_of_another_instrument_is_refused(tmp_path: Path, market: Market) -> None:

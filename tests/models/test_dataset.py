@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from features.offline import compute
-from models.contract import FAMILIES, FEATURE_NAMES, ready_mask
+from models.contract import FAMILIES, FEATURE_NAMES, family_of, ready_mask
 from models.training.dataset import CALENDAR, Dataset, TrainingError, build, load
 from models.training.labels import DOWN, UP
 from shm.layouts import CANDLE, KIND_GAP
@@ -86,11 +87,19 @@ def test_rows_before_a_gap_are_not_labelled_over_it(market: tuple[Any, Any, Any]
 
 
 def test_a_family_that_is_never_whole_is_not_needed(market: tuple[Any, Any, Any]) -> None:
+    trades, book, table = market
+    never = FAMILIES.index("microstructure")
+    without = replace(table, ready=table.ready & ~np.uint64(1 << never))
+    data = build(without, trades, book, INSTRUMENT, 1000, 100)
+    assert "order_flow" in data.needs
+    assert "microstructure" not in data.needs
+
+
+def test_every_family_can_be_learnt_from(market: tuple[Any, Any, Any]) -> None:
+    """Of each family but the calendar's some column is chosen, and most of the 65 are."""
     data = made(market)
-    ready = market[2].ready
-    never = {name for bit, name in enumerate(FAMILIES) if not (ready >> np.uint64(bit) & np.uint64(1)).any()}
-    assert never
-    assert not never & set(data.needs)
+    assert {family_of(column) for column in data.columns} >= set(FAMILIES) - {"temporal"}
+    assert len(data.columns) >= 50
 
 
 def test_infinite_features_are_named(market: tuple[Any, Any, Any]) -> None:

@@ -14,6 +14,7 @@ from exchange.profitsim import build
 from profitdll import library as lib
 from profitdll.errors import DllNotFound, MissingExport, WrongBitness
 from profitdll.prototypes import FUNCTIONS
+from tests import compilers
 
 
 def pe_header(machine: int) -> bytes:
@@ -82,7 +83,7 @@ def test_a_simulator_that_is_not_built_says_how(monkeypatch: pytest.MonkeyPatch,
 def test_a_missing_export_is_named(tmp_path: Path) -> None:
     source = written(tmp_path, b"int DLLFinalize(void) { return 0; }\n", "partial.c")
     output = tmp_path / build.output_path(build.host_target()).name
-    command = [*build.compiler(build.host_target()), "-shared", "-fPIC", str(source), "-o", str(output)]
+    command = [*compilers.of_this_system(), "-shared", "-fPIC", str(source), "-o", str(output)]
     subprocess.run(command, check=True, timeout=120)
     with pytest.raises(MissingExport, match="has no function DLLInitializeMarketLogin"):
         lib.load(output)

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from exchange.profitsim import build
+from tests import compilers
 
 
 def backend() -> ModuleType:
@@ -26,12 +27,14 @@ def without_compiler(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def test_a_library_can_be_written_anywhere_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    compilers.of_this_system()
     made = build.build(output=tmp_path / "other.so")
     assert made.stat().st_size > 0
     assert [path.name for path in tmp_path.iterdir()] == ["other.so"]
 
 
 def test_the_compilers_words_are_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compilers.of_this_system()
     broken = tmp_path / "broken.c"
     broken.write_text("int main(void) { return nothing_of_this_name; }\n", encoding="ascii")
     monkeypatch.setattr(build, "sources", lambda: [broken])

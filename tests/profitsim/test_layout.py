@@ -12,6 +12,7 @@ import pytest
 from exchange import protocol
 from exchange.profitsim import build
 from profitdll import structs
+from tests import compilers
 
 DLL_STRUCTS = {
     name: kind
@@ -79,7 +80,7 @@ def compiled_layout(names: list[str], folder: Path, *flags: str) -> Layout:
     source = folder / "layout.c"
     source.write_text("\n".join([*lines, "    return 0;", "}"]), encoding="ascii")
     program = folder / "layout.exe"
-    command = [*build.compiler(build.host_target()), "-std=c11", "-Wno-unused", *flags, "-I", str(build.FOLDER)]
+    command = [*compilers.of_this_system(), "-std=c11", "-Wno-unused", *flags, "-I", str(build.FOLDER)]
     subprocess.run([*command, str(source), "-o", str(program)], check=True, timeout=120)
     said = subprocess.run([str(program)], check=True, timeout=30, capture_output=True, text=True).stdout
     return {name: int(value) for name, value in (line.split() for line in said.splitlines())}

@@ -1,6 +1,6 @@
 """Programs that tests start as processes of their own: writers and readers that can be killed at any moment.
 
-python -m tests.shm.programs write|wait|ping NAME...
+python -m tests.shm.programs write|answer|sleeper NAME...
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import sys
 import numpy as np
 from numba import carray
 
-from shm.atomics import at, load_acquire
-from shm.doorbell import Bell, Doorbells
+from shm.atomics import at, load_acquire, load_acquire_32, store_release
+from shm.doorbell import BELL_SIZE, OFFSET_BELLS, Bell, Doorbells, bell_sleep
 from shm.jit import inline, kernel
 from shm.layouts import BOOK, OFFSET_CURSOR, TRADE
-from shm.ring import RingReader, RingWriter, attach_ring, ring_publish
+from shm.ring import READER_NEXT, RingReader, RingWriter, attach_ring, reader_next, ring_publish
+from shm.segment import Segment
 
 BOOK_CAPACITY = 256
 TRADE_CAPACITY = 1024
@@ -51,6 +52,43 @@ def torn_words(records, count, first_number):  # type: ignore[no-untyped-def]
     return bad
 
 
+@kernel("int64(uintp, uintp, uintp, uint64, uintp, uintp, int64)")
+def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds):  # type: ignore[no-untyped-def]
+    """Take `rounds` records, asleep between them; how many wake-ups were lost.
+
+    A wake-up is lost when the sleep ends by itself, nobody has rung, and yet there is a record.
+    """
+    word = load_acquire(wake) + np.uint64(OFFSET_BELLS) + bell * np.uint64(BELL_SIZE)
+    lost = 0
+    for number in range(rounds):
+        taken = reader_next(reader, record)
+        while not taken:
+            rung = load_acquire_32(word)
+            news = bell_sleep(wake, bell, watched, 1, 50_000_000)
+            untouched = load_acquire_32(word) == rung
+            taken = reader_next(reader, record)
+            if taken and news == 0 and untouched:
+                lost += 1
+        store_release(acknowledged, np.uint64(number + 1))
+    return lost
+
+
+@kernel("int64(uintp, uintp, uintp, uintp, int64)")
+def publish_awaited(ring, record, wake, acknowledged, rounds):  # type: ignore[no-untyped-def]
+    """Publish each record as soon as the last one is acknowledged, after a pause that sweeps over the moment at which
+    the reader falls asleep. Returns how many were acknowledged (fewer: the reader never came back)."""
+    for number in range(rounds):
+        ring_publish(ring, record, wake)
+        patience = 4_000_000_000
+        while load_acquire(acknowledged) != np.uint64(number + 1):
+            patience -= 1
+            if patience == 0:
+                return number
+        for _ in range(number % 97):
+            load_acquire(acknowledged)
+    return rounds
+
+
 def write(ring_name: str, bells_name: str, limit: str) -> None:
     doorbells = Doorbells.attach(bells_name)
     writer = RingWriter(attach_ring(ring_name, BOOK, BOOK_CAPACITY), BOOK, doorbells)
@@ -77,5 +115,22 @@ def answer(there: str, back: str, bells_name: str, rounds: str) -> None:
         bell.wait()
 
 
+def sleeper(ring_name: str, bells_name: str, words_name: str, rounds: str) -> None:
+    """take_asleep at bell 1; prints how many wake-ups were lost."""
+    doorbells = Doorbells.attach(bells_name)
+    reader = RingReader(attach_ring(ring_name, TRADE, TRADE_CAPACITY), TRADE, Bell(doorbells, 1), "oldest")
+    words = Segment.attach(words_name, 4096, 64, 1)
+    acknowledged = words.address + 1024
+    watched = np.array([reader.segment.address + OFFSET_CURSOR, reader.address + 8 * READER_NEXT], np.uint64)
+    record = np.zeros(1, TRADE)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    lost = take_asleep(
+        reader.address, record.ctypes.data, doorbells.wake, 1, watched.ctypes.data, acknowledged, int(rounds)
+    )
+    sys.stdout.write(f"{lost}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    {"write": write, "answer": answer}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "answer": answer, "sleeper": sleeper}[sys.argv[1]](*sys.argv[2:])

@@ -13,8 +13,9 @@ from shm.atomics import read_word, set_bits
 from shm.doorbell import MAX_SLEEP_NS, OFFSET_SLEEPERS, Bell, Doorbells
 from shm.layouts import TRADE
 from shm.ring import RingReader, RingWriter, create_ring
+from shm.segment import Segment
 from tests.processes import await_ready, program
-from tests.shm.programs import TRADE_CAPACITY
+from tests.shm.programs import TRADE_CAPACITY, publish_awaited
 
 
 @pytest.fixture
@@ -117,3 +118,20 @@ def test_no_wake_up_is_lost_between_two_processes(names: Any) -> None:
             assert out["ingest_seq"][0] == number
             slept_through += time.perf_counter_ns() - began >= MAX_SLEEP_NS
     assert slept_through <= rounds // 200
+
+
+def test_no_wake_up_is_lost_at_the_moment_of_falling_asleep(names: Any) -> None:
+    """Two compiled loops: one publishes just when the other looks, sets its bit, looks again and sleeps."""
+    rounds = 150_000
+    bells_name, ring_name, words_name = names("bells"), names("trades"), names("words")
+    doorbells = Doorbells.create(bells_name)
+    ring = create_ring(ring_name, TRADE, TRADE_CAPACITY)
+    words = Segment.create(words_name, 4096, 64, 1, 1)
+    acknowledged = words.address + 1024
+    writer, record = RingWriter(ring, TRADE, doorbells), np.zeros(1, TRADE)
+    with program("tests.shm.programs", "sleeper", ring_name, bells_name, words_name, str(rounds)) as process:
+        await_ready(process)
+        done = publish_awaited(writer.address, record.ctypes.data, writer.wake, acknowledged, rounds)
+        assert done == rounds, f"the reader never took record {done}"
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) <= 1  # a sleep that ends just as the record comes looks the same
