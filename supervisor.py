@@ -119,11 +119,16 @@ def check_inputs(config: Any) -> None:
     if config.exchange.tape:
         from tape.format import TapeError
         from tape.reader import Tape
+        from tape.verify import check as check_tape
 
         try:
-            symbols = {instrument.symbol for instrument in Tape.open(config.exchange.tape).instruments}
+            tape = Tape.open(config.exchange.tape)
+            symbols = {instrument.symbol for instrument in tape.instruments}
+            problems = check_tape(tape.trades(), tape.book(), tape.candles(), len(tape.instruments))
         except TapeError as error:
             raise LaunchError(str(error)) from error
+        if problems:
+            raise LaunchError(f"the tape {config.exchange.tape} is damaged: {problems[0]}; see `tape info`")
         unknown = [i.symbol for i in config.instruments if i.symbol not in symbols]
         if unknown:
             raise LaunchError(
@@ -240,10 +245,24 @@ def run_features(args: argparse.Namespace) -> int:
     return int(run(args, config))
 
 
+def run_replay(args: argparse.Namespace) -> int:
+    from replay.commands import run
+
+    return int(run(args))
+
+
 def run_bench(args: argparse.Namespace) -> int:
     from benchmarks.commands import run
 
     return int(run(args.name, args.json))
+
+
+def positive(text: str) -> float:
+    """A number above 0 that ends."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number above 0")
+    return value
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -255,8 +274,8 @@ def build_parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help="run the pipeline in the foreground")
     up.add_argument("--config", metavar="FILE", help="TOML; default: the embedded paper market")
     up.add_argument("--tape", metavar="DIR", help="play this tape instead of a generated market")
-    up.add_argument("--speed", type=float, metavar="N", help="market seconds per second (simulated market only)")
-    up.add_argument("--duration", type=float, metavar="S", help="stop after S seconds, counted from all stages ready")
+    up.add_argument("--speed", type=positive, metavar="N", help="market seconds per second (simulated market only)")
+    up.add_argument("--duration", type=positive, metavar="S", help="stop after S seconds, counted from all stages ready")
     up.add_argument("--model", metavar="BUNDLE", help="folder written by train; without it ml abstains")
     up.add_argument("--live", metavar="ACCOUNT", help="with mode = live: the account that orders go to")
     up.add_argument("--json", action="store_true", help="print one JSON object at the end")
@@ -292,6 +311,12 @@ def build_parser() -> argparse.ArgumentParser:
     from features.command_line import add_arguments as add_features_arguments
 
     add_features_arguments(features)
+
+    replay = verbs.add_parser("replay", help="a recorded run again: check what it published")
+    replay.set_defaults(run=run_replay)
+    from replay.command_line import add_arguments as add_replay_arguments
+
+    add_replay_arguments(replay)
 
     bench = verbs.add_parser("bench", help="measure; each figure is a ratio taken in one run")
     bench.add_argument("name", nargs="?", metavar="NAME")

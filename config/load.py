@@ -5,9 +5,11 @@ Layers are merged as plain tables and converted once, so an error names the plac
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -33,6 +35,7 @@ def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> C
         config = msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error
+    _check_finite(merged, "$", path)
     _check_whole(config, path)
     return config
 
@@ -59,8 +62,27 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
+def _check_finite(value: Any, place: str, path: Path) -> None:
+    """TOML knows inf and nan; no quantity here is one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}: {value} is not a finite number - at `{place}`")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_finite(item, f"{place}.{key}", path)
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_finite(item, f"{place}[{number}]", path)
+
+
 def _check_whole(config: Config, path: Path) -> None:
     """What no single field can know."""
+    for number, instrument in enumerate(config.instruments):
+        try:
+            ZoneInfo(instrument.timezone)
+        except (KeyError, ValueError, OSError):
+            raise ConfigError(
+                f"{path}: {instrument.timezone!r} is no time zone - at `$.instruments[{number}].timezone`"
+            ) from None
     symbols = [instrument.symbol for instrument in config.instruments]
     if len(set(symbols)) != len(symbols):
         raise ConfigError(f"{path}: $.instruments names a symbol twice: {', '.join(sorted(symbols))}")

@@ -186,7 +186,7 @@ def publish_gap(context, index, cause, from_ns, to_ns, trades_missing):  # type:
     """Say in the stream of trades that market data of this symbol is missing from `from_ns` to `to_ns`."""
     symbol = symbol_at(context, index)
     record = carray(at(trade_scratch(context, index)), 1, TRADE)[0]
-    record.ts_ns = settle_time(symbol, to_ns)
+    record.ts_ns = settle_time(symbol, from_ns)  # where the stream broke: trades that history gives back keep their time
     record.ingest_seq = context.next_ingest_seq
     context.next_ingest_seq += 1
     record.recv_ns = monotonic_now_ns(context)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 
 from runtime.clock import Clock, SharedClock
 from runtime.logs import open_log
@@ -25,7 +24,7 @@ from shm.histogram import Histogram
 from shm.layouts import RINGS
 from shm.merge import MergedReader
 from shm.ring import RingReader, RingWriter, attach_ring
-from shm.segment import Segment
+from shm.segment import Segment, supervisor_lives
 
 if TYPE_CHECKING:
     from bus.sockets import Publisher, Subscriber
@@ -143,7 +142,7 @@ class StageContext:
         now_ns = self.clock.monotonic_ns()
         if now_ns >= self._next_parent_check_ns:
             self._next_parent_check_ns = now_ns + 1_000_000_000
-            self._parent_alive = psutil.pid_exists(self.info.supervisor_pid)
+            self._parent_alive = supervisor_lives(self.info.prefix)
             if not self._parent_alive:
                 self.log.error("the supervisor (process %d) is gone; stopping", self.info.supervisor_pid)
         return not self._parent_alive

@@ -36,6 +36,8 @@ def request_restart(folder: Path, stage: str, timeout_s: float = 60.0) -> int:
     """
     if stage not in BY_NAME:
         raise KeyError(f"there is no stage {stage!r}; there are {', '.join(BY_NAME)}")
+    if stage == "exchange":
+        raise KeyError("the simulated exchange cannot be restarted: its orders and its market would be gone")
     _, run = attach_current(folder)
     block = run.stage(BY_NAME[stage].number)
     if int(block.words[words.STAGE_STATE]) == words.EMPTY:

@@ -26,7 +26,7 @@ from runtime.context import CHECKPOINT_HASH, LAST_WORDS
 from runtime.files import replace_file
 from runtime.interpreter import python_command
 from runtime.restart_policy import RestartPolicy
-from runtime.run_info import CURRENT, RunInfo
+from runtime.run_info import CURRENT, RunInfo, read_run
 from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
 from runtime.topology import STAGES, StageSpec, stages_of
 from shm import counters as words
@@ -35,7 +35,7 @@ from shm.doorbell import Doorbells
 from shm.kernel_cache import PROJECT
 from shm.layouts import RINGS
 from shm.ring import create_ring
-from shm.segment import Segment, remove_dead_runs, run_prefix
+from shm.segment import Segment, remove_dead_runs, run_prefix, supervisor_lives
 
 START_TIMEOUT_NS = 120_000_000_000
 STOP_TIMEOUT_NS = DRAIN_NS + 5_000_000_000
@@ -136,6 +136,11 @@ class Launcher:
         self.run.words[words.RUN_SUPERVISOR_PID] = os.getpid()
         self.run.words[words.RUN_STARTED_NS] = monotonic_ns()
         pointer = self.folder.parent / CURRENT
+        if (other := living_run(pointer)) is not None:
+            raise LaunchError(
+                f"a run is going on in {self.folder.parent} (supervisor process {other}): stop it first, "
+                "or give this one another runtime.folder"
+            )
         scratch = pointer.with_suffix(".new")
         scratch.write_text(self.folder.name, encoding="utf-8")
         replace_file(scratch, pointer)  # `status` may be reading it
@@ -236,6 +241,10 @@ class Launcher:
             self.refusal = f"{child.spec.name}: {reason}"
             raise LaunchError(self.refusal)
         block.words[words.STAGE_STATE] = words.FAILED
+        if child.spec.name == "exchange":
+            raise LaunchError(
+                f"the simulated exchange ended ({reason}): its orders and its market are gone, so this run cannot go on"
+            )
         delay_s = child.policy.ended(now_ns)
         if delay_s is None:
             child.gave_up = True
@@ -248,7 +257,8 @@ class Launcher:
         """Why an incarnation ended: its own words, else its exit code."""
         path = self.folder / LAST_WORDS / f"{child.spec.name}-{child.epoch}.txt"
         with contextlib.suppress(OSError):
-            return path.read_text(encoding="utf-8")
+            if text := path.read_text(encoding="utf-8").strip():  # nothing in it: there was no room to write
+                return text
         output = self.folder / "logs" / f"{child.spec.name}.out"
         code = child.process.returncode if child.process is not None else child.exit_code
         last = ""
@@ -324,6 +334,15 @@ class Launcher:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     total += psutil.Process(child.process.pid).memory_info().rss
         return total
+
+
+def living_run(pointer: Path) -> int | None:
+    """The supervisor's process of the run that a pointer names, if it still lives."""
+    try:
+        info = read_run(pointer.parent / pointer.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError):  # no run yet, or one of another version: nothing of ours that could be going on
+        return None
+    return info.supervisor_pid if supervisor_lives(info.prefix) else None
 
 
 def _free_ports(names: list[str]) -> dict[str, int]:

@@ -24,9 +24,9 @@ class StageSpec:
 
 
 STAGES: tuple[StageSpec, ...] = (
-    StageSpec("exchange", 0, "exchange.stage:ExchangeStage", stops=5),
+    StageSpec("exchange", 0, "exchange.stage:ExchangeStage", stops=6),
     StageSpec("ingest", 1, "ingest.stage:IngestStage", stops=3, upstream=("exchange",)),
-    StageSpec("recorder", 2, "ingest.recorder:RecorderStage", stops=4, upstream=("ingest",)),
+    StageSpec("recorder", 2, "ingest.recorder:RecorderStage", stops=5, upstream=("ingest",)),
     StageSpec("features", 3, "features.stage:FeatureStage", stops=4, upstream=("ingest",)),
     StageSpec("order_flow", 4, "agents.stage:AgentStage", ("order_flow",), True, 2, ("features",)),
     StageSpec("liquidity", 5, "agents.stage:AgentStage", ("liquidity",), True, 2, ("features",)),

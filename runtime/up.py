@@ -99,6 +99,7 @@ class Run:
             self._end_market(launcher)
             launcher.stop()
             summary = {"run": str(self.folder), **report.summary(launcher.run, self.config)}
+            error = error or _disagreement(summary)
             return Outcome(summary, launcher.clean() and not error, error, reason)
         finally:
             launcher.close()
@@ -143,3 +144,10 @@ class Run:
             if ended_ns is not None and now_ns - ended_ns >= TAPE_TAIL_S * 1e9:
                 return "tape ended", ""
             sleep_s(POLL_S)
+
+
+def _disagreement(summary: dict[str, Any]) -> str:
+    """What is wrong when execution and the simulated exchange do not end with the same position; empty if nothing."""
+    ours, theirs = summary["position"], summary["exchange_position"]
+    wrong = [f"{s}: {ours[s]} here, {theirs[s]} there" for s in ours if theirs[s] is not None and ours[s] != theirs[s]]
+    return f"the position differs from the exchange's ({'; '.join(wrong)})" if wrong else ""

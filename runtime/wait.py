@@ -15,9 +15,13 @@ from shm.doorbell import Bell
 def wait_policy(name: str, bell: Bell) -> Callable[[int], None]:
     """A function of the longest wait in ns."""
     if name == "block":
-        return lambda timeout_ns: bool(bell.wait(timeout_ns)) and None
+        return lambda timeout_ns: _block(bell, timeout_ns)
     if name == "yield":
         return lambda timeout_ns: time.sleep(0)
     if name == "spin":
         return lambda timeout_ns: None
     raise ValueError(f"runtime.wait is {name!r}; it must be block, yield or spin")
+
+
+def _block(bell: Bell, timeout_ns: int) -> None:
+    bell.wait(timeout_ns)

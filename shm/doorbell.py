@@ -169,7 +169,7 @@ class Doorbells:
             self._open_events()
         else:
             library = ctypes.CDLL(None)
-            self._table[WORD_CALL] = ctypes.cast(library.syscall, ctypes.c_void_p).value
+            self._table[WORD_CALL] = ctypes.cast(library.syscall, ctypes.c_void_p).value or 0
 
     @classmethod
     def create(cls, name: str) -> Doorbells:
@@ -191,8 +191,8 @@ class Doorbells:
                 raise SegmentError(f"event {self.segment.name}-{bell}: Windows error {ctypes.get_last_error()}")  # type: ignore[attr-defined]
             self._handles.append(handle)
             self._table[WORD_HANDLES + bell] = handle
-        self._table[WORD_CALL] = ctypes.cast(windows.SetEvent, ctypes.c_void_p).value
-        self._table[WORD_WAIT] = ctypes.cast(windows.WaitForSingleObject, ctypes.c_void_p).value
+        self._table[WORD_CALL] = ctypes.cast(windows.SetEvent, ctypes.c_void_p).value or 0
+        self._table[WORD_WAIT] = ctypes.cast(windows.WaitForSingleObject, ctypes.c_void_p).value or 0
 
     def ring(self, bell: int) -> None:
         ring(self.wake, bell)

@@ -179,7 +179,7 @@ def run_prefix(pid: int) -> str:
 def supervisor_lives(prefix: str) -> bool:
     """Whether the supervisor that made segments of this prefix is still there."""
     match = NAME.match(prefix + "x")
-    return bool(match) and _alive(int(match[1]), int(match[2]))
+    return match is not None and _alive(int(match[1]), int(match[2]))
 
 
 def remove_dead_runs() -> list[str]:
@@ -197,6 +197,8 @@ def remove_dead_runs() -> list[str]:
 
 def _alive(pid: int, started: int) -> bool:
     try:
-        return abs(int(psutil.Process(pid).create_time() * 100) - started) <= 1
+        process = psutil.Process(pid)
+        # a zombie runs nothing any more; a pid that was given again has another start
+        return abs(int(process.create_time() * 100) - started) <= 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -20,6 +20,7 @@ from models.training.report import OutOfSample, describe, has_skill, measure
 from models.training.splits import walk_forward
 from models.training.weights import uniqueness
 from tape.reader import Tape
+from tape.verify import check
 
 Array = np.ndarray[Any, Any]
 
@@ -39,6 +40,8 @@ class Trained:
 def train(tape_folder: str | Path, out: str | Path, config: Config, rounds: int = fitting.ROUNDS) -> Trained:
     """Train on a tape and write a bundle. Raises TapeError, TrainingError, BundleError."""
     tape = Tape.open(tape_folder)
+    if problems := check(tape.trades(), tape.book(), tape.candles(), len(tape.instruments)):
+        raise TrainingError(f"the tape {tape_folder} is damaged: {problems[0]}; see `tape info`")
     data = load(tape, config)
     counts = np.bincount(data.label, minlength=len(CLASSES))
     if counts.min() < SMALLEST_CLASS:

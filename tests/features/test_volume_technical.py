@@ -164,7 +164,7 @@ def test_ready_bits() -> None:
 
 
 def test_the_columns_are_where_the_contract_says() -> None:
-    assert COLUMNS == tuple(range(28, 44))
+    assert tuple(range(28, 44)) == COLUMNS
     assert INDEX["volume_ratio_20"] == 28
     assert INDEX["ma_5_20_ratio"] == 36
     assert INDEX["spread_ticks"] == 44

@@ -84,7 +84,7 @@ def publish_awaited(ring, record, wake, acknowledged, rounds):  # type: ignore[n
             patience -= 1
             if patience == 0:
                 return number
-        for _ in range(number % 97):
+        for _ in range(number % 1_499):
             load_acquire(acknowledged)
     return rounds
 

@@ -122,7 +122,7 @@ def test_no_wake_up_is_lost_between_two_processes(names: Any) -> None:
 
 def test_no_wake_up_is_lost_at_the_moment_of_falling_asleep(names: Any) -> None:
     """Two compiled loops: one publishes just when the other looks, sets its bit, looks again and sleeps."""
-    rounds = 150_000
+    rounds = 300_000
     bells_name, ring_name, words_name = names("bells"), names("trades"), names("words")
     doorbells = Doorbells.create(bells_name)
     ring = create_ring(ring_name, TRADE, TRADE_CAPACITY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from runtime.current import request_restart
+from runtime.topology import BY_NAME
+from shm import counters as words
 from shm.segment import POSIX_FOLDER
 from tests.processes import PROJECT
-from tests.spine.rig import PATIENCE_S, write_config
+from tests.spine.rig import PATIENCE_S, Up, leftovers, write_config
 
 pytestmark = [
     pytest.mark.xdist_group("spine"),
@@ -100,7 +104,11 @@ def test_a_taken_port(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("more", "place"),
-    [("hystory_bars = 3\n", "$.dll"), ("connect_timeout_s = -1\n", "$.dll.connect_timeout_s")],
+    [
+        ("hystory_bars = 3\n", "$.dll"),
+        ("connect_timeout_s = -1\n", "$.dll.connect_timeout_s"),
+        ("connect_timeout_s = inf\n", "$.dll.connect_timeout_s"),
+    ],
 )
 def test_a_wrong_configuration(tmp_path: Path, more: str, place: str) -> None:
     assert place in refused(tmp_path, "--config", config_with(tmp_path, more))
@@ -119,6 +127,36 @@ def test_a_tape_that_is_none_and_one_that_does_not_fit(tmp_path: Path) -> None:
 def test_a_bundle_that_is_none(tmp_path: Path) -> None:
     config = str(write_config(tmp_path))
     assert str(tmp_path / "nowhere") in refused(tmp_path, "--config", config, "--model", str(tmp_path / "nowhere"))
+
+
+def test_a_second_run_in_the_same_folder(tmp_path: Path) -> None:
+    config = str(write_config(tmp_path, history_bars=0))
+    with Up(tmp_path, "--config", config) as first:
+        first.attach()
+        message = refused(tmp_path, "--config", config)
+        assert f"supervisor process {first.process.pid}" in message and "runtime.folder" in message
+
+
+def test_an_exchange_that_dies_ends_the_run(tmp_path: Path) -> None:
+    with Up(tmp_path, "--config", str(write_config(tmp_path, history_bars=0))) as up:
+        info, run = up.attach()
+        with pytest.raises(KeyError, match="cannot be restarted"):
+            request_restart(tmp_path / "runs", "exchange")
+        os.kill(int(run.stage(BY_NAME["exchange"].number).words[words.STAGE_PID]), signal.SIGKILL)
+        assert up.finish() == 3
+        assert "the simulated exchange ended" in up.result["error"]
+        assert leftovers(info.prefix) == []
+
+
+@pytest.mark.parametrize("option", ["--duration", "--speed"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-5", "0"])
+def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "supervisor.py"), "up", f"{option}={value}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"{value} is not a finite number above 0" in done.stderr
 
 
 def test_a_file_where_the_runs_should_stand(tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""The whole pipeline on Windows, as a person starts it: a minute on paper with killed stages, and what is left behind.
+
+Windows has no SIGKILL; `psutil` ends a process by TerminateProcess, which no stage can see coming either.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runtime.current import NoRun, attach_current, request_restart
+from runtime.topology import BY_NAME, STAGES
+from shm import counters as words
+from shm.counters import RunCounters
+from tape.reader import Tape
+from tests.processes import PROJECT, eventually
+from tests.spine.rig import PATIENCE_S, Up, VectorWatch, write_config
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(sys.platform != "win32", reason="tests/windows/run.sh runs it"),
+]
+
+
+def kill(run: RunCounters, stage: str) -> None:
+    """End a stage by force, and wait until its next incarnation runs."""
+    block = run.stage(BY_NAME[stage].number)
+    epoch = int(block.words[words.STAGE_EPOCH])
+    psutil.Process(int(block.words[words.STAGE_PID])).kill()
+    eventually(
+        lambda: int(block.words[words.STAGE_EPOCH]) == epoch + 1
+        and int(block.words[words.STAGE_STATE]) == words.RUNNING,
+        f"{stage} is back",
+        PATIENCE_S,
+    )
+
+
+def test_a_minute_on_paper_with_killed_stages(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    config = write_config(tmp_path)
+    with Up(tmp_path, "--config", str(config), "--duration", "60") as up:
+        _, run = up.attach()
+        watch = VectorWatch(attach_current(tmp_path / "runs")[0])
+        watch.until(300)
+        kill(run, "features")
+        watch.until(len(watch.numbers) + 300)
+        kill(run, "order_flow")  # a publisher: its successor needs the same port
+        assert request_restart(tmp_path / "runs", "execution", PATIENCE_S) == 1
+        code = up.finish()
+        watch.look()
+        assert code == 0, up.errors()
+    result, numbers = up.result, watch.numbers
+    for name in ("lost", "feed_gap_events", "restarts", "position", "exchange_position", "wall_s"):
+        record_property(name, result[name])
+    for stage, counter in (("features", "vectors"), ("execution", "decisions"), ("execution", "orders"),
+                           ("execution", "fills"), ("recorder", "rows"), ("order_flow", "signals")):  # fmt: skip
+        record_property(f"{stage}.{counter}", result["stages"][stage].get(counter, 0))
+    for hop, latency in result["latency_us"].items():
+        record_property(f"latency_us.{hop}", latency)
+    assert result["error"] == "" and result["ended"] == "duration"
+    assert result["lost"] == 0 and watch.reader.lost == 0
+    assert result["position"] == result["exchange_position"]
+    assert result["feed_gap_events"] == 0
+    assert result["restarts"] == 3
+    assert {row["state"] for row in result["stages"].values()} == {"stopped"}
+    assert numbers == list(range(1, numbers[-1] + 1)), "vectors are contiguous, none twice"
+    events = result["stages"]["ingest"]["trades"] + result["stages"]["ingest"]["books"]
+    assert result["stages"]["features"]["vectors"] == events == numbers[-1]
+    assert len(Tape.open(Path(result["run"]) / "tape").merged().ingest_seq) == events
+    pids = [row["pid"] for row in result["stages"].values()]
+    eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "all stages are gone")
+
+
+def test_the_stop_command_ends_a_run(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    with Up(tmp_path, "--config", str(config)) as up:
+        up.attach()
+        supervisor = [sys.executable, str(PROJECT / "supervisor.py")]
+        status = subprocess.run([*supervisor, "status", "--json"], cwd=tmp_path, capture_output=True, timeout=120)
+        assert status.returncode == 0, status.stderr
+        subprocess.run([*supervisor, "stop"], cwd=tmp_path, check=True, timeout=120)
+        assert up.finish() == 0, up.errors()
+    assert up.result["ended"] == "asked to stop"
+    assert up.result["lost"] == 0 and up.result["position"] == up.result["exchange_position"]
+
+
+def test_stages_stop_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    with Up(tmp_path, "--config", str(config)) as up:
+        _, run = up.attach()
+        pids = [int(run.stage(spec.number).words[words.STAGE_PID]) for spec in STAGES]
+        up.process.kill()
+        up.process.wait(30)
+        eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "all stages stop by themselves", 120)
+    with pytest.raises(NoRun):
+        attach_current(tmp_path / "runs")
