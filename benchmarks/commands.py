@@ -9,7 +9,7 @@ from importlib import import_module
 
 from benchmarks.measure import Result, machine
 
-BENCHMARKS = ("callback", "ring", "doorbell", "fanout", "startup", "tick_to_order")
+BENCHMARKS = ("callback", "ring", "doorbell", "fanout", "features", "startup", "tick_to_order", "references")
 
 
 def run(name: str | None, as_json: bool) -> int:
@@ -45,7 +45,8 @@ def as_lines(result: Result) -> list[str]:
         lines.append("  ".join([*parts, row.note]).rstrip())
     verdict = {True: "met", False: "NOT MET", None: "no target"}[result.met]
     ratio = "" if result.ratio is None else f"{result.ratio_of} = {result.ratio:.3f}; "
-    lines.append(f"  {ratio}target {result.target}: {verdict}")
+    if result.target:
+        lines.append(f"  {ratio}target {result.target}: {verdict}")
     return lines
 
 

@@ -21,7 +21,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What every message shares: immutable, an array on the wire, told apart by its tag."""
 
 
-class Signal(_Message, tag="signal"):
+class Signal(_Message, frozen=True, tag="signal"):
     """The opinion of one source about one instrument, or that it has none.
 
     A source that is cold, stale or lapped sends `abstains` with the reason, never a made-up neutral.
@@ -45,7 +45,7 @@ class Signal(_Message, tag="signal"):
     abstains: str = ""  # reason; empty: it votes
 
 
-class Decision(_Message, tag="decision"):
+class Decision(_Message, frozen=True, tag="decision"):
     """What consensus made of the latest valid signals."""
 
     version: int
@@ -64,7 +64,7 @@ class Decision(_Message, tag="decision"):
     reason: str
 
 
-class OrderEvent(_Message, tag="order"):
+class OrderEvent(_Message, frozen=True, tag="order"):
     """An order of ours changed."""
 
     version: int
@@ -83,7 +83,7 @@ class OrderEvent(_Message, tag="order"):
     reason: str = ""
 
 
-class Fill(_Message, tag="fill"):
+class Fill(_Message, frozen=True, tag="fill"):
     """Part of an order of ours was executed."""
 
     version: int

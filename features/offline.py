@@ -130,7 +130,7 @@ def compute_parts(
     """The same in parts of `events` records of trades and book each; at least one. `event` counts from the beginning."""
     trades, book = _checked("trades", trades, TRADE), _checked("book", book, BOOK)
     candles = _checked("candles", candles, CANDLE)
-    states, record = new_states(1), instrument_record(instrument)
+    engine = OfflineEngine(instrument)
     sequence = np.sort(np.concatenate([trades["ingest_seq"], book["ingest_seq"]]))
     done = (0, 0, 0)
     for end in range(events, max(len(sequence), 1) + events, events):
@@ -139,19 +139,28 @@ def compute_parts(
         else:
             upto = len(trades), len(book), len(candles)
         part = [rows[first:last] for rows, first, last in zip((trades, book, candles), done, upto, strict=True)]
-        table = _compute_part(states, record, part[0], part[1], part[2])
+        table = engine.take(part[0], part[1], part[2])
         table.event[:] += np.where(table.kind == KIND_TRADE, done[0], done[1])
         yield table
         done = upto
 
 
-def _compute_part(states: Array, instrument: Array, trades: Array, book: Array, candles: Array) -> FeatureTable:
-    rows = len(trades) + len(book)
-    event, ts_ns, ingest_seq = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
-    kind, ready = np.empty(rows, np.uint8), np.empty(rows, np.uint64)
-    values = np.empty((rows, FEATURE_COUNT), np.float64)
-    count = _run(states, instrument, trades, book, candles, event, ts_ns, kind, ready, values, ingest_seq)
-    counts = dict(zip(COUNT_NAMES, (int(c) for c in states[0]["small"]["counts"]), strict=True))
-    return FeatureTable(
-        event[:count], ts_ns[:count], kind[:count], ready[:count], values[:count], ingest_seq[:count], counts
-    )
+class OfflineEngine:
+    """One instrument's state between parts of a market."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument_record(instrument)
+        self._states = new_states(1)
+
+    def take(self, trades: Array, book: Array, candles: Array) -> FeatureTable:
+        """The vectors of the next part: arrays of the exact dtypes TRADE, BOOK and CANDLE, in the order of ingest_seq."""
+        rows = len(trades) + len(book)
+        event, ts_ns, ingest_seq = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
+        kind, ready = np.empty(rows, np.uint8), np.empty(rows, np.uint64)
+        values = np.empty((rows, FEATURE_COUNT), np.float64)
+        states, record = self._states, self._instrument
+        count = _run(states, record, trades, book, candles, event, ts_ns, kind, ready, values, ingest_seq)
+        counts = dict(zip(COUNT_NAMES, (int(c) for c in states[0]["small"]["counts"]), strict=True))
+        return FeatureTable(
+            event[:count], ts_ns[:count], kind[:count], ready[:count], values[:count], ingest_seq[:count], counts
+        )

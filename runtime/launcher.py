@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -29,11 +29,13 @@ from runtime.restart_policy import RestartPolicy
 from runtime.run_info import CURRENT, RunInfo, read_run
 from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
 from runtime.topology import STAGES, StageSpec, stages_of
+from runtime.watchdog import Watchdog
 from shm import counters as words
+from shm.atomics import read_word
 from shm.counters import RunCounters, StageCounters
 from shm.doorbell import Doorbells
 from shm.kernel_cache import PROJECT
-from shm.layouts import RINGS
+from shm.layouts import OFFSET_CURSOR, RINGS
 from shm.ring import create_ring
 from shm.segment import Segment, remove_dead_runs, run_prefix, supervisor_lives
 
@@ -54,11 +56,11 @@ class Child:
     policy: RestartPolicy
     process: subprocess.Popen[bytes] | None = None
     epoch: int = -1
-    started_ns: int = 0
     restart_at_ns: int | None = None
     stopping: bool = False
     restart_requested: bool = False
     gave_up: bool = False
+    watchdog: Watchdog = field(default_factory=lambda: Watchdog(0, 0, 0))
     exit_code: int | None = None
 
     @property
@@ -84,6 +86,7 @@ class Launcher:
         self._dll_path = dll_path
         self._private_segments = private_segments
         self._segments: list[Segment] = []
+        self.rings: dict[str, Segment] = {}
         self.children: dict[str, Child] = {}
         self.run: RunCounters
         self.doorbells: Doorbells
@@ -128,7 +131,8 @@ class Launcher:
         self.doorbells = Doorbells.create(prefix + "bells")
         self._segments.append(self.doorbells.segment)
         for ring, (dtype, _) in RINGS.items():
-            self._segments.append(create_ring(prefix + ring, dtype, info.ring_capacity(ring)))
+            self.rings[ring] = create_ring(prefix + ring, dtype, info.ring_capacity(ring))
+            self._segments.append(self.rings[ring])
         for part, size in self._private_segments.items():
             self._segments.append(Segment.create(prefix + part, size, 64, size, CHECKPOINT_HASH))
         make_run_keys(self.folder / "keys", [spec.name for spec in STAGES if spec.publishes])
@@ -166,7 +170,8 @@ class Launcher:
             child.process = subprocess.Popen(
                 command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, **flags
             )  # type: ignore[call-overload]
-        child.started_ns = monotonic_ns()
+        hung_ns = int(self.config.runtime.hung_after_s * 1e9)
+        child.watchdog = Watchdog(hung_ns, START_TIMEOUT_NS, STOP_TIMEOUT_NS)
         child.restart_at_ns = None
         child.stopping = False
         child.exit_code = None
@@ -214,16 +219,17 @@ class Launcher:
                 self._command_stop(child)
 
     def _watch(self, child: Child) -> None:
-        now_ns = monotonic_ns()
-        silent_ns = now_ns - int(self.block(child.spec).words[words.STAGE_HEARTBEAT_NS])
-        state = self.state(child.spec.name)
-        limit_ns = START_TIMEOUT_NS if state == words.STARTING else int(self.config.runtime.hung_after_s * 1e9)
-        if child.stopping:
-            limit_ns = STOP_TIMEOUT_NS
-        if silent_ns > limit_ns:
-            self.tell(
-                f"{child.spec.name} has not beaten for {silent_ns / 1e9:.1f} s ({words.STATES[state]}): ended by force"
-            )
+        block = self.block(child.spec).words
+        problem = child.watchdog.look(
+            monotonic_ns(),
+            int(block[words.STAGE_STATE]),
+            child.stopping,
+            int(block[words.STAGE_HEARTBEAT_NS]),
+            int(block[words.STAGE_PROGRESS]),
+            sum(int(read_word(self.rings[ring].address + OFFSET_CURSOR)) for ring in child.spec.reads),
+        )
+        if problem:
+            self.tell(f"{child.spec.name} {problem}: ended by force")
             self._kill(child)
 
     def _ended(self, child: Child) -> None:

@@ -20,20 +20,20 @@ class StageSpec:
     arguments: tuple[str, ...] = ()
     publishes: bool = False  # has a PUB socket
     stops: int = 0  # stages stop in the order of this number
-    upstream: tuple[str, ...] = ()  # while one of these is down, no entry goes out on this stage's word
+    reads: tuple[str, ...] = ()  # rings: while they bring records the stage must get something done
 
 
 STAGES: tuple[StageSpec, ...] = (
     StageSpec("exchange", 0, "exchange.stage:ExchangeStage", stops=6),
-    StageSpec("ingest", 1, "ingest.stage:IngestStage", stops=3, upstream=("exchange",)),
-    StageSpec("recorder", 2, "ingest.recorder:RecorderStage", stops=5, upstream=("ingest",)),
-    StageSpec("features", 3, "features.stage:FeatureStage", stops=4, upstream=("ingest",)),
+    StageSpec("ingest", 1, "ingest.stage:IngestStage", stops=3),
+    StageSpec("recorder", 2, "ingest.recorder:RecorderStage", stops=5, reads=("trades", "book")),
+    StageSpec("features", 3, "features.stage:FeatureStage", stops=4, reads=("trades", "book")),
     StageSpec("order_flow", 4, "agents.stage:AgentStage", ("order_flow",), True, 2, ("features",)),
     StageSpec("liquidity", 5, "agents.stage:AgentStage", ("liquidity",), True, 2, ("features",)),
     StageSpec("tape_reading", 6, "agents.stage:AgentStage", ("tape_reading",), True, 2, ("features",)),
     StageSpec("footprint", 7, "agents.stage:AgentStage", ("footprint",), True, 2, ("features",)),
     StageSpec("ml", 8, "models.stage:ModelStage", (), True, 2, ("features",)),
-    StageSpec("execution", 9, "execution.stage:ExecutionStage", (), True, 1, ("ingest", "features")),
+    StageSpec("execution", 9, "execution.stage:ExecutionStage", (), True, 1, ("trades", "book")),
 )
 BY_NAME = {spec.name: spec for spec in STAGES}
 SIGNAL_SOURCES = ("order_flow", "liquidity", "tape_reading", "footprint", "ml")

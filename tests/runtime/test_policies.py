@@ -21,6 +21,8 @@ from runtime.logs import open_log
 from runtime.restart_policy import FIRST_DELAYS_S, RestartPolicy
 from runtime.secrets import FIELDS, MissingCredentials, credentials
 from runtime.sessions import session_days, trading_span_before
+from runtime.watchdog import FINE, Watchdog
+from shm.counters import RUNNING, STARTING
 
 SECOND = 1_000_000_000
 WDO = Instrument(symbol="WDOFUT", tick=0.5, point_value=10.0)
@@ -138,3 +140,35 @@ def test_logs_are_json_with_their_fields(tmp_path: Path) -> None:
     first, second = (json.loads(line) for line in (tmp_path / "features.jsonl").read_text("utf-8").splitlines())
     assert (first["text"], first["fields"], first["stage"], first["epoch"]) == ("resumed", {"ingest_seq": 7}, "features", 3)
     assert "ValueError: x" in second["exception"]
+
+
+def watchdog() -> Watchdog:
+    return Watchdog(hung_after_ns=2 * SECOND, start_limit_ns=60 * SECOND, stop_limit_ns=10 * SECOND)
+
+
+def test_a_silent_stage_is_hung_and_a_starting_one_has_more_time() -> None:
+    dog = watchdog()
+    assert dog.look(2 * SECOND, RUNNING, False, 0, 1, 1) == FINE
+    assert "not beaten for 2.1 s (running)" in dog.look(21 * SECOND // 10, RUNNING, False, 0, 1, 1)
+    assert dog.look(59 * SECOND, STARTING, False, 0, 0, 0) == FINE
+    assert "starting" in dog.look(61 * SECOND, STARTING, False, 0, 0, 0)
+    assert dog.look(9 * SECOND, RUNNING, True, 0, 0, 0) == FINE
+
+
+def test_a_beating_stage_that_gets_nothing_done_while_records_come_is_spinning() -> None:
+    dog, verdicts = watchdog(), []
+    for tenth in range(60):
+        now_ns = tenth * SECOND // 10
+        verdicts.append(dog.look(now_ns, RUNNING, False, now_ns, 7, 100 + tenth))
+    assert verdicts[:20] == [FINE] * 20
+    assert "while records came" in verdicts[-1]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=80))
+def test_a_stage_without_input_or_with_progress_is_never_spinning(steps: list[tuple[bool, bool]]) -> None:
+    dog, progress, published = watchdog(), 0, 0
+    for number, (works, comes) in enumerate(steps):
+        now_ns = number * SECOND
+        published += comes
+        progress += comes or works  # what comes is worked on within the second
+        assert dog.look(now_ns, RUNNING, False, now_ns, progress, published) == FINE

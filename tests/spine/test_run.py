@@ -132,6 +132,24 @@ def test_a_recorded_hour_trades_and_positions_agree(tmp_path: Path) -> None:
         assert result["latency_us"][hop]["samples"] > 0
 
 
+def test_a_hung_stage_is_brought_back(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    config.write_text(config.read_text("utf-8").replace("hung_after_s = 30.0", "hung_after_s = 3.0"), encoding="utf-8")
+    with Up(tmp_path, "--config", str(config)) as up:
+        info, run = up.attach()
+        block = run.stage(BY_NAME["liquidity"].number)
+        os.kill(int(block.words[words.STAGE_PID]), signal.SIGSTOP)
+        eventually(
+            lambda: int(block.words[words.STAGE_EPOCH]) > 0 and int(block.words[words.STAGE_STATE]) == words.RUNNING,
+            "liquidity is back",
+            PATIENCE_S,
+        )
+        request_stop(tmp_path / "runs")
+        code = up.finish()
+        settled(up, code, info.prefix)
+    assert "liquidity has not beaten" in up.errors()
+
+
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     with Up(tmp_path, "--config", str(config)) as up:
