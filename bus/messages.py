@@ -115,7 +115,7 @@ def encode(message: Message) -> bytes:
 def decode(body: bytes) -> Message:
     """Raises BadMessage, naming what is wrong, for anything but a message of a known version."""
     try:
-        message = _decoder.decode(body)
+        message: Message = _decoder.decode(body)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise BadMessage(f"not a bus message: {error}") from error
     if message.version > MESSAGE_VERSION:

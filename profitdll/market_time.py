@@ -31,7 +31,7 @@ def utc_ns(time: SystemTime) -> int:
     if time.year == 0 or time.month == 0 or time.day == 0:
         return 0
     seconds = (time.hour * 60 + time.minute) * 60 + time.second
-    return midnight_ns(time.year, time.month, time.day) + (seconds * 1000 + time.millisecond) * _MS_NS
+    return int(midnight_ns(time.year, time.month, time.day) + (seconds * 1000 + time.millisecond) * _MS_NS)
 
 
 def local_time(ns: int) -> datetime:

@@ -160,11 +160,10 @@ class Launcher:
         logs.mkdir(exist_ok=True)
         python, variables = python_command()
         command = [python, "-m", "runtime.child", child.spec.name, str(self.folder)]
-        flags = (  # out of reach of the terminal's Ctrl-C, Ctrl-Break and close: stages are told by their word
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-            if sys.platform == "win32"
-            else {"process_group": 0}
-        )
+        # out of reach of the terminal's Ctrl-C, Ctrl-Break and close: stages are told by their word
+        flags = {"process_group": 0}
+        if sys.platform == "win32":
+            flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         environment = {**os.environ, **variables, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
         with open(logs / f"{child.spec.name}.out", "ab") as output:
             child.process = subprocess.Popen(

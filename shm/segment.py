@@ -138,7 +138,7 @@ def _map_existing(name: str, size: int) -> mmap.mmap:
         if actual is None:
             raise _missing(name)
         _check_size(name, actual, size)
-        return mmap.mmap(-1, size, tagname=name)
+        return mmap.mmap(-1, size, tagname=name)  # type: ignore[call-arg]
     try:
         descriptor = os.open(POSIX_FOLDER / name, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -163,7 +163,7 @@ def _map_new_on_windows(name: str, size: int) -> mmap.mmap:
     if mapping_size(name) is not None:
         raise SegmentError(f"segment {name} exists already; another run uses it")
     try:
-        return mmap.mmap(-1, size, tagname=name)  # backed by the page file: what is missing there is told now
+        return mmap.mmap(-1, size, tagname=name)  # type: ignore[call-arg]  # backed by the page file: what is missing there is told now
     except OSError as error:
         raise SegmentError(
             f"no room for segment {name} ({size / 2**20:.0f} MiB) in the page file: {error.strerror}; "

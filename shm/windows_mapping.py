@@ -33,7 +33,7 @@ class _Region(ctypes.Structure):
 def mapping_size(name: str) -> int | None:
     """Bytes of the mapping of that name, rounded up to pages; None when there is none. Raises OSError."""
     assert sys.platform == "win32"
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
     kernel.OpenFileMappingW.restype = ctypes.c_void_p
     kernel.OpenFileMappingW.argtypes = [ctypes.c_uint32, ctypes.c_int, ctypes.c_wchar_p]
     kernel.MapViewOfFile.restype = ctypes.c_void_p
@@ -50,7 +50,7 @@ def mapping_size(name: str) -> int | None:
         view = kernel.MapViewOfFile(handle, _FILE_MAP_READ, 0, 0, 0)  # 0 bytes: all of it
         region = _Region()
         if not view or not kernel.VirtualQuery(view, ctypes.byref(region), ctypes.sizeof(region)):
-            raise ctypes.WinError(ctypes.get_last_error())
+            raise ctypes.WinError(ctypes.get_last_error())  # type: ignore[attr-defined]
         return int(region.region_size)
     finally:
         if view:

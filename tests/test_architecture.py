@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -52,6 +53,11 @@ def test_imports_go_down_only() -> None:
 
 def test_ruff() -> None:
     run_tool("ruff", "check", "--no-cache", ".")
+
+
+def test_types_of_the_foundation() -> None:
+    """mypy --strict on shm, bus, runtime and profitdll, as pyproject.toml says."""
+    run_tool("mypy", "--cache-dir", os.devnull)
 
 
 @pytest.mark.parametrize("path", sources(), ids=relative)

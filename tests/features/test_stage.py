@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +19,6 @@ from shm.counters import StageCounters
 from shm.layouts import KIND_BOOK
 from shm.ring import RingReader
 from tests.market_rings import Feed, MarketRings, read_all
-from tests.processes import PROJECT
 from tests.streams import NO_CANDLES, Stream, instrument, made
 
 ONE = instrument(2)
@@ -224,47 +221,6 @@ def test_two_symbols_do_not_touch_each_other() -> None:
             np.testing.assert_array_equal((own["ingest_seq"] - 1 - symbol) // 2 + 1, table.ingest_seq)
         assert np.all(np.diff(vectors["ingest_seq"]) > 0)
         assert context.counters.get("unknown_symbol") == 0
-
-
-def test_killed_at_any_instruction() -> None:
-    """Real processes, killed without warning while they work, one after the other; the ring has each vector once."""
-    stream = made(31, 3000, dirt=0.05, jump_s=30.0)
-    with MarketRings(config(checkpoint_events=16), 4096, private_segments(config())) as rings:
-        feed, out = Feed(rings, stream), rings.reader("features", "oldest")
-        rng = np.random.default_rng(0)
-        got = []
-        for incarnation in range(5):
-            last = incarnation == 4
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.features.worker", rings.prefix, str(rings.capacity), "16"],
-                cwd=PROJECT, stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            try:
-                assert process.stdout is not None
-                assert process.stdout.readline() == "ready\n"
-                target = 3000 if last else int(rng.integers(200, 700))
-                sent = 0
-                while sent < target and (n := feed.publish(int(rng.integers(1, 40)))):
-                    sent += n
-                    got.append(read_all(out))
-                if last:
-                    _await_vectors(got, out, len(offline(stream)))
-            finally:
-                process.kill()
-                process.wait(30)
-                assert process.stdout is not None
-                process.stdout.close()
-        assert_same(np.concatenate(got), offline(stream))
-
-
-def _await_vectors(got: list[np.ndarray[Any, Any]], out: Any, count: int) -> None:
-    from tests.processes import eventually
-
-    def enough() -> bool:
-        got.append(read_all(out))
-        return sum(len(part) for part in got) >= count
-
-    eventually(enough, f"{count} vectors")
 
 
 def test_the_native_clock_is_perf_counter() -> None:
