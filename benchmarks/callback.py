@@ -116,7 +116,7 @@ def _measure(scene: Scene) -> Result:
 
     instrument = Instrument(symbol="WDOFUT", tick=0.5, point_value=10.0)
     first, histogram = block.value_address(state.COUNTERS[0]), block.histogram("callback").address
-    native = NativeContext(Dll(), (instrument,), writers, counters.run_address, first, histogram, 1)  # type: ignore[arg-type]
+    native = NativeContext(Dll(), (instrument,), writers, counters, first, histogram, 1)  # type: ignore[arg-type]
     native.set_sessions(1_795_000_000_000_000_000)
     state.install(native.address)
     who = TConnectorAssetIdentifier(0, "WDOFUT", "F", 0)

@@ -215,5 +215,7 @@ def compare() -> tuple[Row, float]:
         if wrong.any():
             names = ", ".join(f"{NAMES[i]} {theirs[i]} {table.values[n, i]}" for i in np.flatnonzero(wrong))
             raise RuntimeError(f"pandas and the kernels differ at event {number}: {names}")
-    pandas_row = row("one vector with pandas", took, note=f"pandas {pd.__version__}, {SAMPLES} vectors, all equal to ours")
+    pandas_row = row(
+        "one vector with pandas", took, note=f"pandas {pd.__version__}, {SAMPLES} vectors, all equal to ours"
+    )
     return pandas_row, pandas_row.p50_ns / ours_ns

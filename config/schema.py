@@ -16,6 +16,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
+AccountName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z", max_length=64)]
 LocalTime = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
@@ -108,7 +109,7 @@ class Risk(_Section):
 
 
 class Execution(_Section):
-    account: str = "paper"
+    account: AccountName = "paper"  # also part of the name of the folder that holds the account's journal
     broker: int = 0
     order_type: Literal["limit", "market"] = "limit"
     entry_offset_ticks: int = 0  # limit price: the touch we hit, plus this in our direction

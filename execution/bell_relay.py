@@ -1,8 +1,9 @@
 """Turns rings of the stage's doorbell into messages, so that the stage can wait in one ZeroMQ poller for everything.
 
-One thread sleeps at the bell in native code, without the GIL. It sleeps only while armed: the stage arms it just
-before it polls and has then seen everything that came before, so no wake-up is lost and none is repeated while the
-stage works. The message is empty; it only says "look".
+One thread sleeps at the bell in native code, without the GIL. It sleeps only while armed, which the stage does just
+before it polls. What comes between the stage's last look and that moment rings at nobody: it is not lost because the
+bell looks at every watched word (rings, command, `GatewayCore.changed_address`) before it sleeps, so whatever may ring
+must have a watched word. The message is empty; it only says "look".
 """
 
 from __future__ import annotations

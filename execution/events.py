@@ -69,11 +69,12 @@ class Tick(_Record):
 
 
 class UpstreamSeen(_Record):
-    """The health of the stages before us changed. Empty: all well."""
+    """The health of what we rest on changed: the stages before us, the order session, the journal. Empty: all well."""
 
     monotonic_ns: int
     market_ns: int
-    problem: str
+    problem: str  # of all together
+    session: str = ""  # the order session's part: when it goes away, the broker must be asked again
 
 
 class Operator(_Record):

@@ -8,6 +8,7 @@ can live in this process or in one of its own without another word.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -36,13 +37,28 @@ class GatewayCore:
         self._now_ns = now_ns
         self._wake = wake
         self._changed: deque[tuple[int, str]] = deque()  # append and popleft are atomic
+        self._counts = np.zeros(2, np.uint64)  # ids that came, ids that were taken
+        self._counting = threading.Lock()
         self._retries: dict[tuple[int, str], tuple[int, int]] = {}  # ids -> (try again at, tries left)
         self._reports: deque[Record] = deque()
         self.lost_details = 0
 
+    @property
+    def changed_address(self) -> int:
+        """Of a uint64: how many changes came. Whoever waits must not sleep while it is above `taken_address`."""
+        return int(self._counts.ctypes.data)
+
+    @property
+    def taken_address(self) -> int:
+        """Of a uint64: how many changes `work` has taken."""
+        return self.changed_address + self._counts.itemsize
+
     def changed(self, local_id: int, cl_order_id: str) -> None:
-        """For the DLL's thread: an order changed. Copies, rings and leaves."""
+        """For the DLL's thread: an order changed. Copies, counts, rings and leaves; in this order, so that whoever
+        looks at the count before it sleeps either sees it or is rung."""
         self._changed.append((local_id, cl_order_id))
+        with self._counting:
+            self._counts[0] += np.uint64(1)
         self._wake()
 
     def execute(self, command: Record) -> None:
@@ -62,8 +78,11 @@ class GatewayCore:
         now_ns = self._now_ns()
         due = [ids for ids, (at_ns, _) in self._retries.items() if now_ns >= at_ns]
         fresh: dict[tuple[int, str], None] = {}
+        taken = 0
         while self._changed and len(fresh) < FETCHES_A_TURN:
             fresh[self._changed.popleft()] = None  # several changes of one order need one look
+            taken += 1
+        self._counts[1] += np.uint64(taken)
         return sum(self._fetch(ids, now_ns) for ids in (*due, *(ids for ids in fresh if ids not in due)))
 
     def drain(self) -> list[Record]:

@@ -83,7 +83,7 @@ class Guardian:
         )
         return Facts(
             open_quantity=open_quantity,
-            covered=sum(order.leaves_quantity for order in stops),
+            covered=open_quantity - self.uncovered(bracket),
             entry_open=any(order in resting for order in entries),
             entry_old=entry_old,
             stops_open=any(order in resting for order in stops),
@@ -102,6 +102,10 @@ class Guardian:
             order = self._ledger.orders[number]
             signed += order.traded_quantity if order.intent.side == bracket.side else -order.traded_quantity
         return signed
+
+    def uncovered(self, bracket: Bracket) -> int:
+        """Contracts of the bracket that no open stop covers; below 0: more is covered than held."""
+        return self.open_quantity(bracket) - sum(order.leaves_quantity for order in self._orders(bracket.stops))
 
     def exit_reason(self, bracket: Bracket, quote: Quote) -> str:
         """Why the market says that this bracket must leave now, or ""."""

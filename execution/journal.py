@@ -1,183 +1,218 @@
 """The append-only memory of execution: everything that came in and everything that was about to go out, in order.
 
-    file:    "QTJOURN1" | record | record ...
-    record:  length u32 | crc32 u32 (of kind and body) | kind u8 | body (msgpack of execution.events)
-
 What it promises: a record that `append` was given before `flush` returned is in the hands of the operating system,
 so the death of this process loses nothing; a background thread brings it to the disk within SYNC_S, so the death of
 the machine loses at most that (`always`: an order waits until its intent is on the disk). A torn end is found by its
-checksum, cut, and kept aside as evidence. It must never hold a secret, and never be rewritten.
+checksum, cut, and kept aside as evidence; a damage in the middle is refused. One process at a time has it open.
+
+When the disk is full, reserved room is left, which then takes only the records of the ledger: `problem` says so, and
+no entry may go out. When a write or a sync fails, it is over for this incarnation: nothing more is written, `problem`
+says why, and `flush` raises. It must never hold a secret, and never be rewritten.
 """
 
 from __future__ import annotations
 
-import os
-import struct
 import threading
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
-import msgspec
+from execution.events import LEDGER_TYPES, LedgerRecord
+from execution.file_lock import FileLock, Locked
+from execution.journal_file import RESERVE_BYTES, JournalFile, damage
+from execution.journal_format import KIND_LEDGER, JournalError, Record, decode_body, encode_record, examine, scan
+from runtime.clock import monotonic_ns
 
-from execution.events import LEDGER_TYPES, Input, LedgerRecord, Output
-
-MAGIC = b"QTJOURN1"
 SYNC_S = 0.010
-MAX_RECORD_BYTES = 16 * 2**20
-KIND_INPUT = 1  # needed to recompute decisions, not to recover
-KIND_LEDGER = 2  # orders, positions and brackets: recovery reads these only
-_HEAD = struct.Struct("<IIB")
-
-Record = Input | Output
-INPUT_TYPES: tuple[type, ...] = Input.__args__
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
-
-
-class JournalError(OSError):
-    """The file is not a journal, or is in use; the message says which and what to do."""
-
-
-def encode_record(record: Record) -> bytes:
-    """One record as it stands in the file."""
-    kind = KIND_LEDGER if isinstance(record, LEDGER_TYPES) else KIND_INPUT
-    body = _encoder.encode(record)
-    return _HEAD.pack(len(body), zlib.crc32(body, kind), kind) + body
-
-
-def decode_body(body: bytes | memoryview) -> Record:
-    """Raises msgspec.DecodeError for a body that another build wrote with another shape."""
-    return _decoder.decode(body)
-
-
-def whole_length(data: bytes) -> int:
-    """Bytes from the front of `data` that are magic and whole records; 0 when not even the magic is."""
-    good = len(MAGIC) if data.startswith(MAGIC) else 0
-    for _, _, end in scan(data):
-        good = end
-    return good
-
-
-def scan(data: bytes) -> Iterator[tuple[int, memoryview, int]]:
-    """(kind, body, end offset) of each whole record, up to the first that is not."""
-    if not data.startswith(MAGIC):
-        return
-    view = memoryview(data)  # records that nobody decodes are not copied
-    at = len(MAGIC)
-    while at + _HEAD.size <= len(data):
-        length, checksum, kind = _HEAD.unpack_from(data, at)
-        end = at + _HEAD.size + length
-        if length > MAX_RECORD_BYTES or end > len(data):
-            return
-        body = view[at + _HEAD.size : end]
-        if zlib.crc32(body, kind) != checksum:
-            return
-        yield kind, body, end
-        at = end
+ROOM_AGAIN_NS = 1_000_000_000  # between attempts to make room on a full disk
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The whole records of a journal, oldest first. An absent file has none; a torn end is passed over."""
-    if path.exists():
-        for _, body, _ in scan(path.read_bytes()):
-            yield decode_body(body)
+    """The whole records of a journal, oldest first; an absent file has none, a torn end is passed over.
+
+    Raises JournalError, after the records before it, for a damage in the middle.
+    """
+    for _, body in _bodies(path):
+        yield decode_body(body)
 
 
 def read_ledger(path: Path) -> Iterator[LedgerRecord]:
     """As `read_records`, only what recovery needs; the rest is not even decoded."""
-    if path.exists():
-        for kind, body, _ in scan(path.read_bytes()):
-            if kind == KIND_LEDGER:
-                yield cast(LedgerRecord, decode_body(body))
+    for kind, body in _bodies(path):
+        if kind == KIND_LEDGER:
+            yield cast(LedgerRecord, decode_body(body))
+
+
+def _bodies(path: Path) -> Iterator[tuple[int, memoryview]]:
+    if not path.exists():
+        return
+    data, end = path.read_bytes(), 0
+    for kind, body, end in scan(data):
+        yield kind, body
+    found = examine(data, end or None)
+    if found.whole_behind >= 0:
+        raise JournalError(damage(path, found.end, found.whole_behind))
 
 
 class Journal:
-    """The one writer. `append` collects, `flush` hands over to the operating system."""
+    """The one writer. `append` collects, `flush` hands over to the operating system. One thread calls all."""
 
-    def __init__(self, path: Path, always_sync: bool = False) -> None:
-        """Opens or makes `path`, and cuts a torn end. Raises JournalError when the file is something else."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, always_sync: bool = False, synced: Callable[[int], None] = lambda ns: None) -> None:
+        """Opens or makes `path` and cuts a torn end. `synced` hears, on a thread of its own, how long each sync took.
+
+        Raises JournalError when the file is something else, damaged, in use, or when a new one gets no room.
+        """
         self.path = path
-        self.cut_bytes = _mend(path)
         self._always = always_sync
+        self._synced = synced
         self._pending: list[bytes] = []
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - lives as long as the journal
-        if self._file.tell() == 0:
-            self._file.write(MAGIC)
+        self._failure = ""
+        self._no_room = ""  # why no room can be made; what is reserved is still there
+        self._room_again_ns = 0
+        self.syncs = 0
+        self.dropped = 0  # records that were not written: inputs while there is no room, all after a failure
+        self._lock = _locked(path)
+        try:
+            self._file = _opened(path)
+        except OSError:
+            self._lock.close()
+            raise
+        self.cut_bytes = self._file.cut_bytes
+        self._make_room()
+        if self._no_room and self._file.made:
+            self._file.close()
+            self._lock.close()
+            raise JournalError(f"{path} gets no room ({self._no_room}): make room on that disk, then start again")
+        self._synced_end = self._file.end
         self._dirty = threading.Event()
         self._closing = threading.Event()
-        self._failure: OSError | None = None
-        self.syncs = 0
         self._thread = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._thread.start()
 
+    @property
+    def failure(self) -> str:
+        """Why nothing is written any more, or ""."""
+        return self._failure
+
+    @property
+    def problem(self) -> str:
+        """Why no entry may go out, or ""."""
+        if self._failure:
+            return f"journal {self.path}: {self._failure}"
+        if self._short:
+            return f"journal {self.path}: {self._no_room}; what is reserved is kept for what protects"
+        return ""
+
     def append(self, record: Record) -> None:
-        self._pending.append(encode_record(record))
+        if self._failure or (self._short and not isinstance(record, LEDGER_TYPES)):
+            self.dropped += 1
+        else:
+            self._pending.append(encode_record(record))
 
     def flush(self, before_order: bool = False) -> None:
         """Give what was appended to the operating system; `before_order` with `always` also waits for the disk.
 
-        Raises OSError when that fails (disk full), or when the background thread could not sync: nothing may be sent.
+        Raises JournalError when that fails, now or earlier: what was appended may be lost with this process.
         """
-        if self._failure is not None:
-            raise JournalError(f"{self.path} cannot be brought to the disk: {self._failure}") from self._failure
-        if not self._pending:
-            return
-        data = b"".join(self._pending)
-        written = self._file.write(data)
-        if written != len(data):
-            raise JournalError(f"{self.path}: only {written} of {len(data)} bytes were written; is the disk full?")
-        self._pending.clear()
-        if self._always and before_order:
+        if self._pending and not self._failure:
+            data = b"".join(self._pending)
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self._fail(f"cannot be written: {error}")
+            else:
+                self._pending.clear()
+        if self._always and before_order and self._file.end > self._synced_end and not self._failure:
             self._sync()
-        else:
-            self._dirty.set()
+        if self._failure:
+            self.dropped += len(self._pending)
+            self._pending.clear()
+            raise JournalError(self.problem)
+        if not before_order and (self._file.end > self._synced_end or self._room_due()):
+            self._dirty.set()  # not before an order: its thread would come in between
 
     def close(self) -> None:
-        """Flush, sync, close. Harmless when called twice."""
+        """Flush, sync, close, unlock. Raises JournalError when that fails for the first time. Harmless twice."""
         if self._file.closed:
             return
-        self.flush()
+        known = self._failure
+        if not known and self._pending:
+            self._flush_quietly()
         self._closing.set()
         self._dirty.set()
         self._thread.join(timeout=5.0)
-        self._sync()
+        if not self._failure:
+            self._sync()
         self._file.close()
+        self._lock.close()
+        if self._failure and not known:
+            raise JournalError(self.problem)
+
+    @property
+    def _short(self) -> bool:
+        return bool(self._no_room) and self._file.room < RESERVE_BYTES
+
+    def _flush_quietly(self) -> None:
+        try:
+            self.flush()
+        except JournalError:
+            return  # it stands in `failure`
+
+    def _fail(self, reason: str) -> None:
+        self._failure = self._failure or reason
 
     def _sync(self) -> None:
-        os.fsync(self._file.fileno())
+        end, began_ns = self._file.end, monotonic_ns()
+        try:
+            self._file.sync()
+        except OSError as error:
+            self._fail(f"cannot be brought to the disk: {error}")
+            return
         self.syncs += 1
+        self._synced_end = max(self._synced_end, end)
+        self._synced(monotonic_ns() - began_ns)
+
+    def _room_due(self) -> bool:
+        return bool(self._no_room) and monotonic_ns() >= self._room_again_ns
+
+    def _make_room(self) -> None:
+        try:
+            self._file.make_room()
+            self._no_room = ""
+        except OSError as error:
+            self._no_room = str(error)
+            self._room_again_ns = monotonic_ns() + ROOM_AGAIN_NS
 
     def _sync_loop(self) -> None:
-        while not self._closing.is_set():
+        while True:
             self._dirty.wait()
             self._closing.wait(SYNC_S / 2)  # gather, so that a busy time costs two syncs per SYNC_S at most
             self._dirty.clear()  # before the sync: what is written during it sets it again
-            if self._closing.is_set():
+            if self._closing.is_set() or self._failure:
                 return
-            try:
+            if self._file.end > self._synced_end:
                 self._sync()
-            except OSError as error:
-                self._failure = error
-                return
+            if not self._failure and (not self._no_room or self._room_due()):
+                self._make_room()
 
 
-def _mend(path: Path) -> int:
-    """Cut what is behind the last whole record, keeping it in a file beside; returns how many bytes."""
-    if not path.exists():
-        return 0
-    data = path.read_bytes()
-    good = whole_length(data)
-    if good == len(data):
-        return 0
-    if good == 0 and not MAGIC.startswith(data):
-        raise JournalError(f"{path} is not a journal; move it away, and see that nothing else writes there")
-    number = len(list(path.parent.glob(f"{path.name}.torn-*")))
-    path.with_name(f"{path.name}.torn-{number}").write_bytes(data[good:])
-    with open(path, "r+b") as file:
-        file.truncate(good)
-        file.flush()
-        os.fsync(file.fileno())
-    return len(data) - good
+def _locked(path: Path) -> FileLock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path.with_name(path.name + ".lock"))
+    except Locked as error:
+        raise JournalError(
+            f"{path} is in use by {error}: two must never trade one account. Stop the other run, or set another"
+            " execution.account"
+        ) from error
+    except OSError as error:
+        raise JournalError(f"{path} cannot be locked: {error}") from error
+
+
+def _opened(path: Path) -> JournalFile:
+    try:
+        return JournalFile(path)
+    except JournalError:
+        raise
+    except OSError as error:
+        raise JournalError(f"{path} cannot be opened: {error}") from error

@@ -22,6 +22,7 @@ from execution.events import (
     BUY,
     ENTRY,
     SELL,
+    STOP,
     AskBroker,
     BracketChanged,
     BrokerView,
@@ -59,6 +60,8 @@ DECIDING: dict[str, frozenset[str]] = {
 }
 """`consensus.decide_on` -> the sources whose signals are answered by a decision at once; none: the timer decides."""
 
+RECONNECTED = "reconnected"  # key of the problem, and reason of the question
+
 HALT, RESUME, FLATTEN, ADOPT, STOP_WORD = "halt", "resume", "flatten", "adopt", "stop"
 WORDS = {
     HALT: "no entries until `resume`",
@@ -89,6 +92,8 @@ class Machine:
         self._stopping = False
         self._view: BrokerView | None = None
         self._contradicted: set[int] = set()  # orders whose contradiction was told to the log
+        self._told: set[str] = set()  # keys of the problems of the last view
+        self._session_problem = ""
 
     # --- questions: they change nothing
 
@@ -110,6 +115,15 @@ class Machine:
         entries = any(order.intent.role == ENTRY for order in self.ledger.open.values())
         return entries or any(
             bracket.phase in (Phase.RETREATING, Phase.CLOSING) for bracket in self.ledger.live.values()
+        )
+
+    def safe_to_leave(self) -> bool:
+        """Whether nothing is on its way, and stops that the exchange confirmed cover all that is held."""
+        return not any(
+            order.unconfirmed or order.intent.role != STOP for order in self.ledger.open.values()
+        ) and not any(
+            bracket.phase in (Phase.RETREATING, Phase.CLOSING) or self._guardian.uncovered(bracket)
+            for bracket in self.ledger.live.values()
         )
 
     def stance(self, symbol: int) -> Stance:
@@ -139,7 +153,7 @@ class Machine:
             case BrokerView():
                 self._on_view(event)
             case UpstreamSeen():
-                self.desk.upstream_problem = event.problem
+                self._on_upstream(event)
             case Operator():
                 self._on_operator(event)
             case Started():
@@ -183,6 +197,15 @@ class Machine:
             return
         self._apply(event, event)
 
+    def _on_upstream(self, event: UpstreamSeen) -> None:
+        """While the order session was away, anything may have happened: nothing is known until a view agrees again."""
+        self.desk.upstream_problem = event.problem
+        came_back = bool(self._session_problem) and not event.session
+        self._session_problem = event.session
+        if came_back:
+            self.desk.problems[RECONNECTED] = "the order session is back; the broker has not been asked since"
+            self._ask(event.monotonic_ns, RECONNECTED)
+
     def _on_view(self, view: BrokerView) -> None:
         self._view = view
         found = match_orders(self.ledger, view)
@@ -193,6 +216,7 @@ class Machine:
         for closed in found.closed:
             self._tell(self._outbox.emit(closed), view)
         self.desk.problems |= compare_positions(self.ledger, view)
+        self._tell_problems()
         self._ask_at_ns = view.monotonic_ns + (ASK_AGAIN_NS if self.desk.problems else ASK_ROUTINE_NS)
         self._advance_all(view)
 
@@ -272,6 +296,16 @@ class Machine:
         raise RuntimeError(f"bracket {bracket.number} does not come to rest: {bracket}")
 
     # --- helpers
+
+    def _tell_problems(self) -> None:
+        """Each problem of a view once, when it is new; and that they are over. Contradictions tell their own story."""
+        problems = self.desk.problems
+        for key, text in problems.items():
+            if key not in self._told and not key.startswith("contradiction"):
+                self._outbox.note("error", text)
+        if self._told and not problems:
+            self._outbox.note("info", "the broker and we agree again")
+        self._told = set(problems)
 
     def _cancel_entries(self, event: Input) -> None:
         """For a stop: cancel each working entry that can be named and was not cancelled yet."""

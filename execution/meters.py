@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-
 from bus.messages import Decision, Fill, Message, Signal
 from bus.sockets import Subscriber
 from consensus.weights import SOURCES
 from execution.events import STOP, Denied, Output, Publish, SendOrder, SendResult
 from execution.machine import Machine
+from execution.orders import Order
 from execution.risk.gate import REASONS
+from execution.statuses import State
 from runtime.context import StageContext
 
 SHOW_EVERY_NS = 50_000_000
+RESTING = frozenset({State.WORKING, State.PARTIAL, State.PENDING_CANCEL, State.PENDING_REPLACE})
 _DECISIONS = {"BUY": "decisions_buy", "SELL": "decisions_sell", "HOLD": "decisions_hold"}
 
 
@@ -32,7 +33,7 @@ class Meters:
             *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "decisions",
             *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
             *(f"position_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
-            "entries_closed", "brackets_live", "stops_resting", "details_lost",
+            "entries_closed", "brackets_live", "stops_resting", "details_lost", "unjournaled",
         )  # fmt: skip
         self._signal_to_decision = context.histogram("signal_to_decision")
         self._decision_to_send = context.histogram("decision_to_send")
@@ -58,6 +59,10 @@ class Meters:
             case _:
                 pass
 
+    def unjournaled(self) -> None:
+        """An order or a cancel went out although the journal could not be written."""
+        self._counters.add("unjournaled")
+
     def cancelled(self) -> None:
         self._counters.add("cancels")
 
@@ -81,7 +86,8 @@ class Meters:
         self._counters.set("unresolved", self._machine.desk.unresolved(now_ns))
         self._counters.set("entries_closed", int(bool(self._machine.desk.broker_problem(now_ns))))
         self._counters.set("brackets_live", len(ledger.live))
-        self._counters.set("stops_resting", sum(order.intent.role == STOP for order in ledger.open.values()))
+        stops = [order for order in ledger.open.values() if order.intent.role == STOP and order.state in RESTING]
+        self._counters.set("stops_resting", len(stops))
         self._counters.set("details_lost", details_lost)
         counts = self._subscriber.counts.values()
         self._counters.set("signals_lost", sum(count.lost for count in counts))
@@ -94,18 +100,21 @@ class Meters:
         ledger = self._machine.ledger
         for contract in self._contracts:
             position = ledger.positions[contract.symbol]
-            resting: Sequence[str] = [
-                f"{order.intent.role} {order.number} ({order.state})"
-                for order in ledger.open.values()
-                if order.intent.symbol == contract.symbol
-            ]
-            if position.quantity or resting:
+            orders = [order for order in ledger.open.values() if order.intent.symbol == contract.symbol]
+            resting = [_words(order) for order in orders if order.state in RESTING]
+            unknown = [_words(order) for order in orders if order.state not in RESTING]
+            if position.quantity or orders:
                 log.warning(
-                    "stopping with %+d %s; resting at the broker: %s",
+                    "stopping with %+d %s; resting at the broker: %s%s",
                     position.quantity,
                     contract.ticker,
                     ", ".join(resting) or "nothing",
+                    f"; not known to rest: {', '.join(unknown)}" if unknown else "",
                 )
+            stops = [order for order in orders if order.intent.role == STOP and order.state in RESTING]
+            bare = abs(position.quantity) - sum(order.leaves_quantity for order in stops)
+            if bare > 0:
+                log.error("%d %s are held without a stop that is known to rest", bare, contract.ticker)
 
     def _time_decision(self, decision: Decision) -> None:
         stamps = [self._published_ns.get((source, decision.symbol), 0) for source, *_ in decision.votes]
@@ -113,3 +122,7 @@ class Meters:
         if newest_ns > self._timed_ns.get(decision.symbol, 0):  # the first decision that counts that signal
             self._timed_ns[decision.symbol] = newest_ns
             self._signal_to_decision.record(max(0, decision.decided_ns - newest_ns))
+
+
+def _words(order: Order) -> str:
+    return f"{order.intent.role} {order.number} ({order.state})"

@@ -1,6 +1,7 @@
 """Does what the machine says: calls the gateway, publishes, logs, counts; and brings back what the gateway reports.
 
-It decides nothing. With `send=False` (a dry run) an order is carried up to the DLL's door and not through it.
+It decides nothing. With `send=False` (a dry run) an order is carried up to the DLL's door and not through it. While the
+journal does not work, an entry is not sent, for nobody would remember it; what protects or leaves is, and says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from bus.sockets import Publisher
 from execution import gateway as g
 from execution.events import (
+    ENTRY,
     AskBroker,
     BracketChanged,
     CancelOrder,
@@ -54,7 +56,8 @@ class Performer:
         self._clock = clock
         self._sends = send
         self._listing = Listing()
-        self._results: list[SendResult] = []  # of a dry run
+        self.unjournaled = ""  # why intents do not stand in the journal
+        self._results: list[SendResult] = []  # of what was not sent
         self._problem = ""
 
     @staticmethod
@@ -70,6 +73,7 @@ class Performer:
                     self._send(output)
                 case CancelOrder():
                     self._meters.cancelled()
+                    self._warn_unjournaled("the cancel of", output.order)
                     self._core.execute(cancel_command(output, self._ledger.orders[output.order].cl_order_id))
                 case _:
                     pass
@@ -100,13 +104,19 @@ class Performer:
         return events
 
     def _send(self, intent: SendOrder) -> None:
-        if self._sends:
+        if self._sends and not (self.unjournaled and intent.role == ENTRY):
+            self._warn_unjournaled(intent.role, intent.order)
             self._core.execute(send_command(intent))
             return
         now_ns, market_ns = self._clock.monotonic_ns(), self._clock.market_ns()
-        result = SendResult(now_ns, market_ns, intent.order, 0, now_ns, DRY_RUN)
+        result = SendResult(now_ns, market_ns, intent.order, 0, now_ns, self.unjournaled if self._sends else DRY_RUN)
         self._count_sent(result)
         self._results.append(result)
+
+    def _warn_unjournaled(self, what: str, order: int) -> None:
+        if self.unjournaled and self._sends:
+            self._meters.unjournaled()
+            self._log.error("%s %d goes out without standing in the journal: %s", what, order, self.unjournaled)
 
     def _count_sent(self, result: SendResult) -> None:
         self._meters.sent(self._ledger.orders[result.order].intent, result)

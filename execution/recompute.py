@@ -15,7 +15,7 @@ from config.schema import Config
 from consensus.weights import Weights
 from execution.contracts import contracts_of
 from execution.events import LEDGER_TYPES, Input, Started
-from execution.journal import INPUT_TYPES, Record, encode_record
+from execution.journal_format import INPUT_TYPES, Record, encode_record
 from execution.ledger import Ledger
 from execution.machine import Machine
 from execution.recovery import restore

@@ -2,7 +2,8 @@
 
 It owns the order session, the journal, the sockets and the counters; all deciding is `machine`'s. Its order of work
 for each input: journal it, let the machine decide, journal what that brings about, hand the journal to the operating
-system, and only then call the DLL.
+system, and only then call the DLL. A journal that cannot be written stops entries at once, but nothing that protects or
+leaves a position; once what is held is flat or protected, the stage refuses to go on.
 
 At a normal stop it takes no more entries and cancels its working ones, waits shortly for the broker's answers, and
 flattens nothing: a position stays, and so does its protective stop at the broker, which the last log lines and the
@@ -18,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import zmq
 
 from bus.messages import TOPIC_SIGNAL
@@ -29,6 +31,7 @@ from execution.contracts import contracts_of
 from execution.events import Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
 from execution.gateway import GatewayCore
 from execution.journal import Journal, read_ledger
+from execution.journal_format import JournalError
 from execution.ledger import Ledger
 from execution.machine import DECIDING, STOP_WORD, Machine
 from execution.market_watch import MarketWatch
@@ -37,7 +40,7 @@ from execution.performer import Performer
 from execution.recovery import restore
 from execution.risk.gate import RiskGate
 from runtime.context import StageContext
-from runtime.stage import Stage
+from runtime.stage import Refusal, Stage
 from shm.ring import RingReader
 
 JOURNAL_FILE = "orders.journal"
@@ -45,6 +48,7 @@ UPSTREAM = ("ingest", "features")
 UPSTREAM_EVERY_NS = 50_000_000
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
+SLOW_SYNC_NS = 100_000_000  # of the journal: counted, for until it ends a death of the machine costs more than it should
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
 Connect = Callable[[StageContext, Callable[[int, str], None]], Broker]
 
@@ -77,7 +81,9 @@ class ExecutionStage(Stage):
         contracts = contracts_of(config)
         self._inputs: deque[Input] = deque()
         self._upstream_at_ns = 0
-        self._upstream_problem: str | None = None
+        self._upstream_problem: tuple[str, str] | None = None
+        self._journal_problem = ""
+        self._stopped_by_journal = False
         self._market_seen = [-1] * len(contracts)
         self._subscriber = context.subscriber((TOPIC_SIGNAL,), SOURCES)
         publisher = context.publisher()
@@ -85,10 +91,12 @@ class ExecutionStage(Stage):
             _from_the_newest(context.reader("trades")), _from_the_newest(context.reader("book")), len(contracts)
         )
 
-        path = journal_path(context)
-        self._journal = Journal(path, config.execution.journal_sync == "always")
+        self._journal = self._open_journal()
         ledger = Ledger(contracts)
-        restored = restore(ledger, read_ledger(path))
+        try:
+            restored = restore(ledger, read_ledger(self._journal.path))
+        except (JournalError, msgspec.DecodeError) as error:
+            raise Refusal(f"journal {self._journal.path}: {error}") from error
         context.log.info(
             "recovered from the journal",
             extra={
@@ -103,6 +111,7 @@ class ExecutionStage(Stage):
         self._core: GatewayCore | None = None
         self._broker = self._connect(context, self._order_changed)
         self._core = GatewayCore(self._broker, context.clock.monotonic_ns, self._ring)
+        context.bell.watch(self._core.changed_address, self._core.taken_address, self._core)
         machine = Machine(config, ledger, RiskGate(config.risk), start_weights(config.consensus))
         self._meters = Meters(context, machine, self._subscriber)
         self._performer = Performer(
@@ -125,9 +134,9 @@ class ExecutionStage(Stage):
             self._take(Tick(*self._now()))
             done += 1
         done += self._take_orders()
-        if self._journal is not None:
-            self._journal.flush()
+        self._hand_over()
         self._meters.show(self._context.clock.monotonic_ns(), self._core.lost_details if self._core else 0)
+        self._look_at_journal()
         return done
 
     def wait(self, timeout_ns: int) -> None:
@@ -152,7 +161,56 @@ class ExecutionStage(Stage):
         if self._broker is not None:
             self._broker.close()
         if self._journal is not None:
-            self._journal.close()
+            try:
+                self._journal.close()
+            except JournalError as error:  # a failure that was known before is not raised again
+                raise Refusal(str(error)) from error
+
+    # --- the journal
+
+    def _open_journal(self) -> Journal:
+        """Raises Refusal: damaged, in use, no room. None of that is mended by another start."""
+        context = self._context
+        context.counters.declare("journal_syncs_slow")
+        times = context.histogram("journal_sync")
+
+        def synced(duration_ns: int) -> None:
+            times.record(duration_ns)
+            if duration_ns > SLOW_SYNC_NS:
+                context.counters.add("journal_syncs_slow")
+
+        try:
+            return Journal(journal_path(context), context.config.execution.journal_sync == "always", synced)
+        except JournalError as error:
+            raise Refusal(f"journal {error}") from error
+
+    def _hand_over(self, before_order: bool = False) -> None:
+        """What was appended to the operating system. When that fails, no entry goes out, and `_look_at_journal` acts."""
+        assert self._journal is not None
+        try:
+            self._journal.flush(before_order)
+        except JournalError as error:
+            self._performer.unjournaled = str(error)
+
+    def _look_at_journal(self) -> None:
+        """Tell what is wrong with it, once. A failed one stops entries, and the run when nothing is left unprotected."""
+        assert self._journal is not None and self._machine is not None
+        problem = self._journal.problem
+        if problem != self._journal_problem:
+            self._journal_problem = problem
+            self._context.log.error("no entries: %s", problem) if problem else self._context.log.info("journal: room again")
+            self._upstream_at_ns = 0
+        if not self._journal.failure:
+            return
+        self._performer.unjournaled = problem
+        if not self._stopped_by_journal:
+            self._stopped_by_journal = True
+            self._context.log.error(
+                "what protects or leaves a position goes out without the journal; the run ends when that is done"
+            )
+            self.command(STOP_WORD)
+        if self._machine.safe_to_leave():
+            raise Refusal(problem)
 
     # --- inputs
 
@@ -182,12 +240,13 @@ class ExecutionStage(Stage):
         if now_ns < self._upstream_at_ns or self._broker is None:
             return
         self._upstream_at_ns = now_ns + UPSTREAM_EVERY_NS
-        problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [self._broker.problem()]
+        session = self._broker.problem()
+        problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._journal_problem]
         problem = "; ".join(each for each in problems if each)
-        kind = problem.partition(" has not beaten")[0]  # the age in it changes each time: no news
+        kind = problem.partition(" has not beaten")[0], session  # the age in it changes each time: no news
         if kind != self._upstream_problem:
             self._upstream_problem = kind
-            self._take(UpstreamSeen(*self._now(), problem))
+            self._take(UpstreamSeen(*self._now(), problem, session))
 
     def _show_market(self, urgent_only: bool = False) -> None:
         """Tell the machine the newest market; `urgent_only`: only where it makes a bracket leave."""
@@ -216,7 +275,7 @@ class ExecutionStage(Stage):
             for output in outputs:
                 self._journal.append(output)
             if self._performer.calls_the_broker(outputs):
-                self._journal.flush(before_order=True)
+                self._hand_over(before_order=True)
             self._performer.perform(outputs)
             self._inputs.extend(self._performer.events(*self._now()))
 

@@ -17,7 +17,7 @@ from features.engine import (
     emit,
     note_lapped,
 )
-from features.native_clock import native_now_ns
+from runtime.native_clock import native_now_ns
 from shm.atomics import at, load_relaxed
 from shm.histogram import histogram_record
 from shm.jit import inline, kernel

@@ -15,13 +15,13 @@ import numpy as np
 from features.checkpoint import PART, Checkpoint, size
 from features.events import COUNT_NAMES
 from features.loop import LOOP, RINGS, run_batch
-from features.native_clock import NativeClock
 from features.sessions import INSTRUMENT, instrument_record
 from features.state import new_states
 from runtime.context import StageContext
+from runtime.native_clock import NativeClock
 from runtime.stage import Stage
 from shm.layouts import FEATURE
-from shm.merge import _PER_RING, MergedReader
+from shm.merge import MergedReader
 
 BATCH = 512
 COUNTERS = ("vectors", "laps", "lost", "lost_candles", "unknown_symbol", "checkpoints", "replayed", "resumed", "behind")
@@ -109,17 +109,9 @@ class FeatureStage(Stage):
         self._tell()
         if self._taken >= self._next_checkpoint:
             self._next_checkpoint = self._taken + self._context.config.features.checkpoint_events
-            self._checkpoint.save(self._states, int(self._loop["applied"][0]), self._positions())
+            self._checkpoint.save(self._states, int(self._loop["applied"][0]), self._reader.positions())
             self._context.counters.add("checkpoints")
         return taken
-
-    def _positions(self) -> tuple[int, ...]:
-        """Next record of each ring that is not applied: one that the merge holds in its hand is not."""
-        assert self._reader is not None
-        held = [int(self._reader.state[_PER_RING + 3 * which + 2]) for which in range(len(RINGS))]
-        return tuple(
-            reader.next_number - in_hand for reader, in_hand in zip(self._reader.readers.values(), held, strict=True)
-        )
 
     def _tell(self) -> None:
         assert self._reader is not None

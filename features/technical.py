@@ -35,7 +35,10 @@ TECHNICAL = np.dtype(
         ("highest", "<i8"),  # of the last 13 completed bars
         ("lowest", "<i8"),
         ("path", "<i8"),  # sum of the last 19 completed abs changes
-        ("paid_high", "<i8"),  # sum of price x quantity of the session = paid_high 2^32 + paid_low, which never overflows
+        (
+            "paid_high",
+            "<i8",
+        ),  # sum of price x quantity of the session = paid_high 2^32 + paid_low, which never overflows
         ("paid_low", "<i8"),
     ],
     align=True,

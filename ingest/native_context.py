@@ -10,11 +10,14 @@ import numpy as np
 from config.schema import Instrument
 from ingest import state
 from ingest.depth import GROUP
-from ingest.native_time import clock_source, utc_offsets
+from ingest.native_time import utc_offsets
 from ingest.tickers import code_units
 from ingest.trades import DLL_TRADE
 from profitdll.library import Library
+from runtime.clock import SharedClock
+from runtime.native_clock import NativeClock
 from runtime.sessions import local_date, session_days
+from shm.counters import RunCounters
 from shm.layouts import BOOK, TRADE
 from shm.ring import RingWriter
 
@@ -31,7 +34,7 @@ class NativeContext:
         library: Library,
         instruments: tuple[Instrument, ...],
         writers: dict[str, RingWriter],
-        run_block: int,
+        run: RunCounters,
         counters: int,
         histogram: int,
         bell: int,
@@ -42,19 +45,17 @@ class NativeContext:
         self.staging = np.zeros(state.STAGED, state.STAGE)
         self.address = int(self._array.ctypes.data)
         self.instruments = instruments
-        clock_function, clock_unit_ns = clock_source()
+        self._clock = NativeClock(SharedClock(run))
         values = {
             "trades_ring": writers["trades"].address,
             "book_ring": writers["book"].address,
             "candles_ring": writers["candles"].address,
             "wake": writers["trades"].wake,
             "own_bell": bell,
-            "run_block": run_block,
+            "run_block": run.run_address,
             "counters": counters,
             "callback_histogram": histogram,
-            "clock_function": clock_function,
-            "clock_unit_ns": clock_unit_ns,
-            "clock_scratch": self._memory(np.zeros(2, np.int64)),
+            "clock": self._clock.address,
             "translate_trade": library.address("TranslateTrade"),
             "side_count": library.address("GetPriceDepthSideCount"),
             "price_group": library.address("GetPriceGroup"),

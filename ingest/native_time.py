@@ -7,33 +7,26 @@ start (one entry a day; the zones of B3 and of the captures change at midnight),
 
 from __future__ import annotations
 
-import ctypes
 import datetime
-import sys
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from ingest.state import DAY_ZERO, DAYS
-from shm.atomics import at, call_1, call_2
+from runtime.native_clock import native_now_ns
+from shm.atomics import at
 from shm.counters import RUN_CLOCK_OFFSET_NS, RUN_CLOCK_READY, RUN_CLOCK_SPEED
 from shm.jit import inline
 
 from numba import carray  # isort: skip
 
-CLOCK_MONOTONIC = 1
 DAY_NS = 86_400_000_000_000
 
 
 @inline
 def monotonic_now_ns(context):  # type: ignore[no-untyped-def]
     """The clock of time.perf_counter_ns, without Python."""
-    scratch = carray(at(np.uint64(context.clock_scratch)), 2, np.int64)
-    if context.clock_unit_ns == np.uint64(0):
-        call_2(np.uint64(context.clock_function), CLOCK_MONOTONIC, np.int64(context.clock_scratch))
-        return scratch[0] * 1_000_000_000 + scratch[1]
-    call_1(np.uint64(context.clock_function), np.int64(context.clock_scratch))
-    return scratch[0] * np.int64(context.clock_unit_ns)
+    return native_now_ns(np.uint64(context.clock))
 
 
 @inline
@@ -80,20 +73,3 @@ def utc_offsets(timezone: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         assert offset is not None
         offsets[day] = -int(offset.total_seconds()) // 60
     return offsets
-
-
-def clock_source() -> tuple[int, int]:
-    """(address of the clock function, ns per tick or 0 for clock_gettime) for the context."""
-    if sys.platform == "win32":
-        kernel = ctypes.WinDLL("kernel32")
-        frequency = ctypes.c_int64()
-        kernel.QueryPerformanceFrequency(ctypes.byref(frequency))
-        if 1_000_000_000 % frequency.value:
-            raise RuntimeError(
-                f"the performance counter runs at {frequency.value} Hz, which is no whole number of ns a tick"
-            )
-        return int(
-            ctypes.cast(kernel.QueryPerformanceCounter, ctypes.c_void_p).value or 0
-        ), 1_000_000_000 // frequency.value
-    library = ctypes.CDLL(None)
-    return int(ctypes.cast(library.clock_gettime, ctypes.c_void_p).value or 0), 0

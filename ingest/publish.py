@@ -41,7 +41,7 @@ def settle_time(symbol, ts_ns):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _session_of(symbol, ts_ns):  # type: ignore[no-untyped-def]
+def session_of(symbol, ts_ns):  # type: ignore[no-untyped-def]
     """Index of the session day that holds ts_ns; the table's pairs are (start of the day, start of the next)."""
     bounds = carray(at(np.uint64(symbol.sessions)), 2 * symbol.session_count, np.int64)
     index = max(symbol.session, 0)
@@ -98,7 +98,7 @@ def book_scratch(context, index):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _empty_bar(symbol, start_ns):  # type: ignore[no-untyped-def]
+def empty_bar(symbol, start_ns):  # type: ignore[no-untyped-def]
     symbol.bar_start_ns = start_ns
     symbol.bar_open = symbol.bar_close
     symbol.bar_high = symbol.bar_close
@@ -115,7 +115,7 @@ def complete_bars(context, index, ts_ns):  # type: ignore[no-untyped-def]
     symbol = symbol_at(context, index)
     if symbol.forming == 0 or ts_ns < symbol.bar_start_ns + symbol.bar_ns:
         return
-    session = _session_of(symbol, ts_ns)
+    session = session_of(symbol, ts_ns)
     if session != symbol.session:
         publish_candle(context, index, ts_ns)
         symbol.forming = 0  # no bars are made for the time between sessions; the next trade opens one
@@ -123,16 +123,16 @@ def complete_bars(context, index, ts_ns):  # type: ignore[no-untyped-def]
         return
     while ts_ns >= symbol.bar_start_ns + symbol.bar_ns:
         publish_candle(context, index, ts_ns)
-        _empty_bar(symbol, symbol.bar_start_ns + symbol.bar_ns)
+        empty_bar(symbol, symbol.bar_start_ns + symbol.bar_ns)
 
 
 @inline
-def _count_into_bar(symbol, ts_ns, price, quantity, aggressor):  # type: ignore[no-untyped-def]
+def count_into_bar(symbol, ts_ns, price, quantity, aggressor):  # type: ignore[no-untyped-def]
     if symbol.forming == 0:
         symbol.forming = 1
-        symbol.session = _session_of(symbol, ts_ns)
+        symbol.session = session_of(symbol, ts_ns)
         symbol.bar_close = price
-        _empty_bar(symbol, ts_ns - ts_ns % symbol.bar_ns)
+        empty_bar(symbol, ts_ns - ts_ns % symbol.bar_ns)
     if symbol.bar_trades == 0:
         symbol.bar_open = price
         symbol.bar_high = price
@@ -155,7 +155,7 @@ def publish_trade(context, index):  # type: ignore[no-untyped-def]
     record = carray(at(trade_scratch(context, index)), 1, TRADE)[0]
     record.ts_ns = settle_time(symbol, record.ts_ns)
     complete_bars(context, index, record.ts_ns)
-    _count_into_bar(symbol, record.ts_ns, record.price, record.quantity, record.aggressor)
+    count_into_bar(symbol, record.ts_ns, record.price, record.quantity, record.aggressor)
     record.ingest_seq = context.next_ingest_seq
     context.next_ingest_seq += 1
     record.symbol = index

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.publish import _count_into_bar, _empty_bar, _session_of
+from ingest.publish import count_into_bar, empty_bar, session_of
 from ingest.state import context_at, lock, symbol_at, unlock
 from ingest.trades import is_repeat
 from shm.atomics import at, load_acquire
@@ -45,22 +45,22 @@ def _advance_bar(symbol, ts_ns):  # type: ignore[no-untyped-def]
     """As ingest.publish.complete_bars, but the candles are on the ring already."""
     if symbol.forming == 0 or ts_ns < symbol.bar_start_ns + symbol.bar_ns:
         return
-    session = _session_of(symbol, ts_ns)
+    session = session_of(symbol, ts_ns)
     if session != symbol.session:
         symbol.forming = 0
         symbol.session = session
         return
-    _empty_bar(symbol, ts_ns - ts_ns % symbol.bar_ns)
+    empty_bar(symbol, ts_ns - ts_ns % symbol.bar_ns)
 
 
 @inline
 def _after_candle(context, symbol, candle):  # type: ignore[no-untyped-def]
     """A candle was published for the bar that we think forms, or a later one: go on behind it."""
-    if _session_of(symbol, candle.ts_ns) != symbol.session:
+    if session_of(symbol, candle.ts_ns) != symbol.session:
         symbol.forming = 0
         return
     symbol.bar_close = candle.close
-    _empty_bar(symbol, candle.start_ns + symbol.bar_ns)
+    empty_bar(symbol, candle.start_ns + symbol.bar_ns)
 
 
 @kernel("int64(uintp, uintp)")
@@ -83,7 +83,7 @@ def relearn(address, scratch):  # type: ignore[no-untyped-def]
             if trade.kind == KIND_TRADE:
                 is_repeat(context, symbol, np.int64(trade.trade_date), trade.trade_number)
                 _advance_bar(symbol, trade.ts_ns)
-                _count_into_bar(symbol, trade.ts_ns, trade.price, trade.quantity, trade.aggressor)
+                count_into_bar(symbol, trade.ts_ns, trade.price, trade.quantity, trade.aggressor)
         number += np.uint64(1)
     number, cursor = _oldest(np.uint64(context.book_ring))
     while number < cursor:

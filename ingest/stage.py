@@ -83,7 +83,7 @@ class IngestStage(Stage):
             self._library,
             context.config.instruments,
             writers,
-            context.run.run_address,
+            context.run,
             first,
             context.histogram("callback").address,
             context.spec.number,

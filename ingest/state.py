@@ -86,9 +86,7 @@ CONTEXT = np.dtype(
         ("run_block", "<u8"),  # the shared clock stands there
         ("counters", "<u8"),  # int64 words in the order of COUNTERS
         ("callback_histogram", "<u8"),
-        ("clock_function", "<u8"),  # clock_gettime or QueryPerformanceCounter
-        ("clock_scratch", "<u8"),
-        ("clock_unit_ns", "<u8"),  # Windows: ns per tick of the counter; 0: clock_gettime
+        ("clock", "<u8"),  # runtime.native_clock
         ("translate_trade", "<u8"),
         ("side_count", "<u8"),
         ("price_group", "<u8"),

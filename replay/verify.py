@@ -131,7 +131,8 @@ def _describe(table: FeatureTable, row: int, vector: Any, symbol: str) -> tuple[
     bits = vector["values"].view(np.uint64) != table.values[row].view(np.uint64)
     columns = np.flatnonzero(bits)
     what += [
-        f"{NAMES[i]} {float(vector['values'][i])!r}, recomputed {float(table.values[row, i])!r}" for i in columns[:_SHOWN]
+        f"{NAMES[i]} {float(vector['values'][i])!r}, recomputed {float(table.values[row, i])!r}"
+        for i in columns[:_SHOWN]
     ]
     if len(columns) > _SHOWN:
         what.append(f"and {len(columns) - _SHOWN} columns more")

@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-KERNEL_FOLDERS = ("shm", "profitdll", "ingest", "features", "agents", "models", "exchange", "execution", "benchmarks")
+KERNEL_FOLDERS = ("shm", "runtime", "profitdll", "ingest", "features", "agents", "models", "exchange", "execution", "benchmarks")
 KEPT_FOLDERS = 8
 
 

@@ -113,6 +113,11 @@ class MergedReader:
     def last_ingest_seq(self) -> int:
         return int(self.state[MERGE_LAST])
 
+    def positions(self) -> tuple[int, ...]:
+        """Number of the next record of each ring that was not taken; one that waits in its head buffer was not."""
+        waiting = (int(self.state[_PER_RING + 3 * which + 2]) for which in range(len(self.heads)))
+        return tuple(reader.next_number - held for reader, held in zip(self.readers.values(), waiting, strict=True))
+
     @property
     def lost(self) -> int:
         """Records lost to laps on all rings."""

@@ -185,11 +185,12 @@ def wild(seed: int, events: int, brokers: int = 2_000, price_ticks: int = 2**27,
     return Stream(np.concatenate(trades), np.concatenate(books))
 
 
-def capture(folder: Path) -> Stream:
-    """A capture as records: numbered by (time, trades before books, row)."""
+def capture(folder: Path, symbol: str | None = None) -> Stream:
+    """A capture (one symbol of it) as records: numbered by (time, trades before books, row)."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(folder / "trades.parquet")
+    chosen = [("symbol", "=", symbol)] if symbol else None
+    rows = pq.read_table(folder / "trades.parquet", filters=chosen)
     trades = np.zeros(rows.num_rows, TRADE)
     trades["kind"], trades["ts_ns"] = KIND_TRADE, rows["ts"].to_numpy().astype(np.int64)
     for name in ("price", "quantity", "aggressor", "buyer", "seller"):
@@ -217,3 +218,4 @@ ES = Instrument(
 BTC = Instrument(
     symbol="BTCUSDT", tick=0.1, point_value=0.001, session_open="00:00", session_close="24:00", timezone="UTC"
 )
+PETR = Instrument(symbol="PETRG10", tick=0.01, lot=100.0, point_value=1.0, session_open="10:00", session_close="17:00")

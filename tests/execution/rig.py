@@ -105,7 +105,12 @@ class HandContext:
         self.subscribes = HandSubscriber()
         self.readers = {"trades": HandReader(TRADE), "book": HandReader(BOOK)}
         self.upstream: dict[str, str] = {}
-        self.bell = SimpleNamespace(wait=lambda: None, number=9, doorbells=SimpleNamespace(ring=lambda number: None))
+        self.bell = SimpleNamespace(
+            wait=lambda: None,
+            watch=lambda shared, own, keep: None,
+            number=9,
+            doorbells=SimpleNamespace(ring=lambda number: None),
+        )
 
     def publisher(self) -> HandPublisher:
         return self.publishes

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.messages import Signal
-from execution import journal as j
+from execution import journal_file as files
 from execution.events import (
     BUY,
     ENTRY,
@@ -24,10 +24,11 @@ from execution.events import (
     Started,
     Tick,
 )
-from execution.journal import MAGIC, Journal, JournalError, encode_record, read_ledger, read_records
+from execution.journal import Journal, read_ledger, read_records
+from execution.journal_format import MAGIC, JournalError, Record, encode_record, examine
 
 SIGNAL = Signal(1, "ml", 0, 0, 0, 5, 6, 7, 8, 9, 0.5, 0.25, 1000, 99, ("absorption",), "")
-RECORDS: list[j.Record] = [
+RECORDS: list[Record] = [
     Started(1, 2, 0, "paper"),
     SignalSeen(3, 4, SIGNAL),
     MarketSeen(3, 4, 0, 9, 8, 7, 100.5, 100.0, 101.0),

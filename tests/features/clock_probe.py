@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.native_clock import native_now_ns
+from runtime.native_clock import native_now_ns
 from shm.jit import kernel
 
 

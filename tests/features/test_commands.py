@@ -26,7 +26,9 @@ OURS = TapeInstrument(symbol="WDOFUT", tick=0.5, timezone="UTC")
 OTHER = TapeInstrument(symbol="WINFUT", tick=5.0, timezone="UTC")
 
 
-def write_tape(folder: Path, stream: Stream, instruments: tuple[TapeInstrument, ...] = (OURS,), symbol: int = 0) -> Path:
+def write_tape(
+    folder: Path, stream: Stream, instruments: tuple[TapeInstrument, ...] = (OURS,), symbol: int = 0
+) -> Path:
     with TapeWriter.create(folder, TapeHeader(instruments=instruments, origin={"source": "test"})) as writer:
         for kind, rows in (("trades", stream.trades), ("book", stream.book)):
             records = np.zeros(len(rows), writer_dtype(kind))

@@ -21,7 +21,7 @@ from tests.streams import NO_CANDLES, instrument, made
 
 CAPACITY = 1 << 13
 CHECKPOINT_EVENTS = 16  # so that many a kill falls into the writing of one
-EVENTS_A_LIFE = 400
+EVENTS_A_LIFE = 400  # at most
 MOMENT_S = 0.1
 
 
@@ -54,7 +54,7 @@ def live(feed: Feed, out: RingReader, rng: np.random.Generator, got: list[np.nda
     sent = 0
     while time.monotonic() < end:
         if sent < EVENTS_A_LIFE:
-            sent += feed.publish(int(rng.integers(1, 30)))
+            sent += feed.publish(min(int(rng.integers(1, 30)), EVENTS_A_LIFE - sent))
         got.append(read_all(out))
         if rng.random() < 0.3:
             time.sleep(rng.uniform(0.0, 0.005))
@@ -64,14 +64,13 @@ def live(feed: Feed, out: RingReader, rng: np.random.Generator, got: list[np.nda
 @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(kills: int) -> None:
     one = instrument(2)
-    stream = made(31, kills * 160, dirt=0.05, mean_gap_s=0.2, jump_s=30.0)
+    stream = made(31, (kills + 1) * EVENTS_A_LIFE, dirt=0.05, mean_gap_s=0.2, jump_s=30.0)
     expected = compute(stream.trades, stream.book, NO_CANDLES, one)
     config = Config(instruments=(one,), features=Features(checkpoint_events=CHECKPOINT_EVENTS))
     with MarketRings(config, CAPACITY, private_segments(config)) as rings:
         feed, out = Feed(rings, stream), rings.reader("features", "oldest")
         rng = np.random.default_rng(kills)
         got: list[np.ndarray[Any, Any]] = []
-        caught_working = 0
         for kill in range(kills):
             with Worker(rings) as worker:
                 if kill % 10 == 9:
@@ -81,7 +80,7 @@ def test_killed_at_random_moments(kills: int) -> None:
                     live(feed, out, rng, got)
                 assert worker.process.poll() is None
             got.append(read_all(out))
-            caught_working += len(np.concatenate(got)) < len(expected)
+        assert not feed.done, "every kill came while there was a market"
         with Worker(rings) as worker:
             worker.wait_until_ready()
             while feed.publish(200):
@@ -94,4 +93,3 @@ def test_killed_at_random_moments(kills: int) -> None:
             eventually(complete, f"{len(expected)} vectors", 60)
         assert out.lost == 0
         assert_same(np.concatenate(got), expected)
-        assert caught_working >= kills // 2, "most kills came before the market was over"

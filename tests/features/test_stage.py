@@ -226,7 +226,7 @@ def test_two_symbols_do_not_touch_each_other() -> None:
 def test_the_native_clock_is_perf_counter() -> None:
     import time
 
-    from features.native_clock import NativeClock
+    from runtime.native_clock import NativeClock
     from tests.features.clock_probe import probe
 
     shared = SharedClock.__new__(SharedClock)

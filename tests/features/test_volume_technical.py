@@ -33,7 +33,8 @@ def column(table: FeatureTable, name: str) -> Any:
 def every_second(prices: list[float], quantities: list[int] | None = None) -> list[np.ndarray[Any, Any]]:
     sizes = quantities or [1] * len(prices)
     return [
-        trade_record(START_NS + i * SECOND, i + 1, price, sizes[i], 1 if i % 2 else -1) for i, price in enumerate(prices)
+        trade_record(START_NS + i * SECOND, i + 1, price, sizes[i], 1 if i % 2 else -1)
+        for i, price in enumerate(prices)
     ]
 
 

@@ -51,7 +51,7 @@ class Bench:
         first = self.counters.value_address(state.COUNTERS[0])
         histogram = self.counters.histogram("callback").address
         self.native = NativeContext(
-            self.dll, INSTRUMENTS, writers, self.run.run_address, first, histogram, 1  # type: ignore[arg-type]
+            self.dll, INSTRUMENTS, writers, self.run, first, histogram, 1  # type: ignore[arg-type]
         )
         self.native.set_sessions(OPENING_NS)
         state.install(self.native.address)

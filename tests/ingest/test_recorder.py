@@ -141,7 +141,8 @@ def test_everything_published_is_recorded(tmp_path: Path, market: Market) -> Non
     assert run.counters.get("rows") == 207 + 40 + 156  # events, candles, vectors
     assert run.counters.get("lost") == 0
     assert run.counters.get("bytes") == sum(
-        path.stat().st_size - 8 for path in tape.folder.glob("*.arrows")  # but for the end marks
+        path.stat().st_size - 8
+        for path in tape.folder.glob("*.arrows")  # but for the end marks
     )
 
 

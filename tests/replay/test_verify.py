@@ -153,9 +153,7 @@ def test_newest_only_compares_what_was_published(tmp_path: Path, recorded: tuple
     assert found.vectors == len(recorded[1][::7])
 
 
-def test_the_verb(
-    tmp_path: Path, recorded: tuple[Stream, Rows, Rows], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_verb(tmp_path: Path, recorded: tuple[Stream, Rows, Rows], capsys: pytest.CaptureFixture[str]) -> None:
     stream, vectors, candles = recorded
     config = Config(instruments=(ONE,))
     good = write_run(tmp_path / "good", config, stream, vectors, candles)
@@ -177,5 +175,3 @@ def test_nothing_to_compare(tmp_path: Path, recorded: tuple[Stream, Rows, Rows])
     RunInfo(folder=str(tmp_path), prefix="", supervisor_pid=1, config=config, bus_ports={}, dll_path="").write()
     with pytest.raises(TapeError, match="not a tape"):
         verify_vectors(tmp_path)
-
-

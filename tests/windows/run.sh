@@ -16,7 +16,7 @@ python=$folder/python
 site=$python/Lib/site-packages
 export WINEPREFIX=$folder/prefix WINEARCH=win64 WINEDEBUG=-all
 export WINEDLLOVERRIDES="mscoree,mshtml=;winedbg.exe=d;ucrtbase=n,b"
-export PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_DISABLE_PIP_VERSION_CHECK=1 ZIG_GLOBAL_CACHE_DIR=$folder/zig ZIG_LOCAL_CACHE_DIR=$folder/zig
 
 for tool in wine unzip python3; do
     command -v $tool >/dev/null || { echo "$tool is missing: apt-get install --no-install-recommends wine wine64 unzip python3-venv" >&2; exit 2; }
@@ -63,9 +63,11 @@ build_prefix() {
     wineserver -k || true
     wineserver -w
     local runtime=$WINEPREFIX/drive_c/windows/system32
-    # the first installed copy of Wine's own library; the prefix has a stub or a link of it
     local own
-    own=$(find / -xdev -path '*/wine/x86_64-windows/ucrtbase.dll' -print -quit 2>/dev/null)
+    for own in /usr/lib/x86_64-linux-gnu/wine /usr/lib/wine /usr/lib64/wine /opt/wine-*/lib64/wine /opt/wine-*/lib/wine; do
+        own=$own/x86_64-windows/ucrtbase.dll
+        [ -e "$own" ] && break
+    done
     mkdir -p "$folder/runtime"
     "$folder/host/bin/python" "$here/complex_runtime.py" "$own" "$folder/runtime"
     rm -f "$runtime/ucrtbase.dll"

@@ -26,7 +26,7 @@ _SCRATCH = 3
 
 
 @inline
-def native_now_ns(clock):
+def native_now_ns(clock):  # type: ignore[no-untyped-def]
     """Monotonic ns by the clock words at an address."""
     words = carray(at(clock), WORDS, np.int64)
     scratch = np.int64(clock) + 8 * _SCRATCH

@@ -1,0 +1,108 @@
+"""The journal's bytes: how a record stands in the file, where the records end, what is torn and what is damaged. Pure.
+
+    file:    "QTJOURN1" | record | record | ... | zeros
+    record:  length u32 | crc32 u32 (of kind and body) | kind u8 | body (msgpack of execution.events)
+
+The zeros are room that was reserved; a length of 0 is where they begin. Records are written one behind the other, so
+what a death leaves behind the last whole record is a piece of the next ones: a torn end. Where a whole record stands
+behind one that is not whole, something else has happened (a bad disk, another program), and nobody may guess what the
+damaged record said: that is never cut without a person.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from execution.events import LEDGER_TYPES, Input, Output
+
+MAGIC = b"QTJOURN1"
+MAX_RECORD_BYTES = 16 * 2**20
+KIND_INPUT = 1  # needed to recompute decisions, not to recover
+KIND_LEDGER = 2  # orders, positions and brackets: recovery reads these only
+HEAD = struct.Struct("<IIB")
+
+Record = Input | Output
+INPUT_TYPES: tuple[type, ...] = Input.__args__
+# how every record begins behind its checksum: kind, the head of an array, and the class name as its first element
+_BEGINNING = re.compile(rb"(?=[\x01\x02](?:[\x91-\x9f]|\xdc..)[\xa1-\xbf][A-Z])", re.DOTALL)
+_KIND_AT = 8  # of a record
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+class JournalError(OSError):
+    """The file is not a journal, is damaged, in use, or cannot be written; the message says which and what to do."""
+
+
+class Examined(NamedTuple):
+    """Offsets in a journal's bytes."""
+
+    end: int  # behind the last whole record; 0 when not even the magic is whole
+    used: int  # behind the last byte that is not zero, but never before `end`: what lies between the two is torn
+    whole_behind: int  # where a whole record begins behind `end` although the one at `end` is not; -1: nowhere
+
+
+def encode_record(record: Record) -> bytes:
+    """One record as it stands in the file."""
+    kind = KIND_LEDGER if isinstance(record, LEDGER_TYPES) else KIND_INPUT
+    body = _encoder.encode(record)
+    return HEAD.pack(len(body), zlib.crc32(body, kind), kind) + body
+
+
+def decode_body(body: bytes | memoryview) -> Record:
+    """Raises msgspec.DecodeError for a body that another build wrote with another shape."""
+    return _decoder.decode(body)
+
+
+def scan(data: bytes) -> Iterator[tuple[int, memoryview, int]]:
+    """(kind, body, end offset) of each whole record, up to the first that is not."""
+    if not data.startswith(MAGIC):
+        return
+    view = memoryview(data)  # records that nobody decodes are not copied
+    at = len(MAGIC)
+    while (end := _whole_until(data, view, at)) > 0:
+        yield data[at + _KIND_AT], view[at + HEAD.size : end], end
+        at = end
+
+
+def examine(data: bytes, end: int | None = None) -> Examined:
+    """Where the records end and what is behind; `end`: where `scan` stopped, if the caller knows."""
+    if end is None:
+        end = len(MAGIC) if data.startswith(MAGIC) else 0
+        for _, _, end in scan(data):
+            pass
+    used = max(end, len(data.rstrip(b"\0")))
+    behind = _whole_record_behind(data, end) if end and used > end else -1
+    return Examined(end, used, behind)
+
+
+def is_journal(data: bytes) -> bool:
+    """Whether it begins as one, be it torn within the first bytes."""
+    head = data[: len(MAGIC)].rstrip(b"\0")
+    return MAGIC.startswith(head) and (head == MAGIC or len(data.rstrip(b"\0")) <= len(MAGIC))
+
+
+def _whole_until(data: bytes, view: memoryview, at: int) -> int:
+    """End of the whole record that begins at `at`; 0 when there is none."""
+    if at + HEAD.size > len(data):
+        return 0
+    length, checksum, kind = HEAD.unpack_from(data, at)
+    end = at + HEAD.size + length
+    if not 0 < length <= MAX_RECORD_BYTES or end > len(data):
+        return 0
+    return end if zlib.crc32(view[at + HEAD.size : end], kind) == checksum else 0
+
+
+def _whole_record_behind(data: bytes, bad: int) -> int:
+    view = memoryview(data)
+    for match in _BEGINNING.finditer(data, bad + 1 + _KIND_AT):
+        at = match.start() - _KIND_AT
+        if _whole_until(data, view, at):
+            return at
+    return -1
