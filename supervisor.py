@@ -86,9 +86,15 @@ def run_up(args: argparse.Namespace) -> int:
             return EXIT_REFUSED
         if sys.stdout.isatty() and not quiet:
             from monitor.terminal import TerminalView
+            from runtime.run_info import read_run
 
-            view = stack.enter_context(TerminalView(config, f"QuantumTrader {run.folder.name}"))
-            run.watch = lambda launcher: view.draw(launcher.run)
+            def draw(launcher: Any) -> None:
+                nonlocal view
+                if view is None:
+                    view = stack.enter_context(TerminalView(read_run(launcher.folder)))
+                view.draw(launcher.run)
+
+            run.watch = draw
         began_ns = monotonic_ns()
         try:
             outcome = run.execute()
@@ -152,11 +158,16 @@ def print_summary(outcome: Any) -> None:
         say(f"  {name:13} {row['state']:8} restarts {row['restarts']}  {counts}")
     for hop, latency in figures["latency_us"].items():
         if latency:
-            say(f"  {hop:32} p50 {latency['p50']:>9} us   p99 {latency['p99']:>9} us   p99.9 {latency['p99.9']:>9} us")
+            say(f"  {hop:32} p50 {latency['p50']:>13,} us   p99 {latency['p99']:>13,} us")
     say(f"  lost {figures['lost']}   feed gap {figures['feed_gap_events']}   restarts {figures['restarts']}")
-    say(
-        f"  position {figures['position']}   at the exchange {figures['exchange_position']}   profit {figures['profit']}"
-    )
+    profit = "unknown" if figures["profit"] is None else f"{figures['profit']:+,.2f}"
+    say(f"  realised after fees {profit}")
+    resting = figures["stages"]["execution"].get("stops_resting", 0)
+    for symbol, quantity in figures["position"].items():
+        there = figures["exchange_position"][symbol]
+        say(f"  {symbol}: position {quantity}, at the exchange {'unknown' if there is None else there}")
+        if quantity:
+            say(f"  OPEN POSITION: {symbol} {quantity:+d}, {resting} stops resting; stopping does not flatten")
 
 
 def run_status(args: argparse.Namespace) -> int:
@@ -185,7 +196,7 @@ def run_status(args: argparse.Namespace) -> int:
 
     from monitor.terminal import TerminalView
 
-    for part in TerminalView(info.config, f"run {Path(info.folder).name}").parts(run):
+    for part in TerminalView(info).parts(run):
         Console().print(part)
     return EXIT_CLEAN
 
@@ -213,7 +224,7 @@ def run_stop(args: argparse.Namespace) -> int:
     except NoRun as error:
         complain(str(error))
         return EXIT_UNCLEAN
-    say("asked to stop")
+    say("asked to stop; `up` ends when its stages have")
     return EXIT_CLEAN
 
 

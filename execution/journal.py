@@ -7,7 +7,8 @@ checksum, cut, and kept aside as evidence; a damage in the middle is refused. On
 
 When the disk is full, reserved room is left, which then takes only the records of the ledger: `problem` says so, and
 no entry may go out. When a write or a sync fails, it is over for this incarnation: nothing more is written, `problem`
-says why, and `flush` raises. It must never hold a secret, and never be rewritten.
+says why, and `flush` raises; only `close` tries once more to leave what the next incarnation must know. It must never
+hold a secret, and never be rewritten.
 """
 
 from __future__ import annotations
@@ -66,11 +67,12 @@ class Journal:
         self._always = always_sync
         self._synced = synced
         self._pending: list[bytes] = []
+        self._missed: list[bytes] = []  # records of the ledger that could not be written
         self._failure = ""
         self._no_room = ""  # why no room can be made; what is reserved is still there
         self._room_again_ns = 0
         self.syncs = 0
-        self.dropped = 0  # records that were not written: inputs while there is no room, all after a failure
+        self.dropped = 0  # inputs that were not written, for want of room or after a failure
         self._lock = _locked(path)
         try:
             self._file = _opened(path)
@@ -104,10 +106,10 @@ class Journal:
         return ""
 
     def append(self, record: Record) -> None:
-        if self._failure or (self._short and not isinstance(record, LEDGER_TYPES)):
+        if (self._failure or self._short) and not isinstance(record, LEDGER_TYPES):
             self.dropped += 1
         else:
-            self._pending.append(encode_record(record))
+            (self._missed if self._failure else self._pending).append(encode_record(record))
 
     def flush(self, before_order: bool = False) -> None:
         """Give what was appended to the operating system; `before_order` with `always` also waits for the disk.
@@ -125,14 +127,17 @@ class Journal:
         if self._always and before_order and self._file.end > self._synced_end and not self._failure:
             self._sync()
         if self._failure:
-            self.dropped += len(self._pending)
+            self._missed += self._pending
             self._pending.clear()
             raise JournalError(self.problem)
         if not before_order and (self._file.end > self._synced_end or self._room_due()):
             self._dirty.set()  # not before an order: its thread would come in between
 
     def close(self) -> None:
-        """Flush, sync, close, unlock. Raises JournalError when that fails for the first time. Harmless twice."""
+        """Flush, sync, close, unlock. Raises JournalError when that fails for the first time. Harmless twice.
+
+        After a failure: one more attempt to write what was missed of the ledger, so that the next incarnation knows it.
+        """
         if self._file.closed:
             return
         known = self._failure
@@ -143,6 +148,8 @@ class Journal:
         self._thread.join(timeout=5.0)
         if not self._failure:
             self._sync()
+        elif self._missed:
+            self._write_missed()
         self._file.close()
         self._lock.close()
         if self._failure and not known:
@@ -157,6 +164,14 @@ class Journal:
             self.flush()
         except JournalError:
             return  # it stands in `failure`
+
+    def _write_missed(self) -> None:
+        try:
+            self._file.write(b"".join(self._missed))
+            self._file.sync()
+        except OSError:
+            return  # the failure is known
+        self._missed.clear()
 
     def _fail(self, reason: str) -> None:
         self._failure = self._failure or reason
@@ -188,11 +203,13 @@ class Journal:
             self._dirty.wait()
             self._closing.wait(SYNC_S / 2)  # gather, so that a busy time costs two syncs per SYNC_S at most
             self._dirty.clear()  # before the sync: what is written during it sets it again
-            if self._closing.is_set() or self._failure:
+            if self._closing.is_set():
                 return
             if self._file.end > self._synced_end:
                 self._sync()
-            if not self._failure and (not self._no_room or self._room_due()):
+            if self._failure:
+                return
+            if (not self._no_room or self._room_due()):
                 self._make_room()
 
 

@@ -32,7 +32,8 @@ class Meters:
         self._counters.declare(
             *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "decisions",
             *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
-            *(f"position_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
+            *(f"position_{contract.symbol}" for contract in self._contracts),
+            *(f"average_price_e6_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
             "entries_closed", "brackets_live", "stops_resting", "details_lost", "unjournaled",
         )  # fmt: skip
         self._signal_to_decision = context.histogram("signal_to_decision")
@@ -81,7 +82,10 @@ class Meters:
         self._show_at_ns = now_ns + SHOW_EVERY_NS
         ledger = self._machine.ledger
         for contract in self._contracts:
-            self._counters.set(f"position_{contract.symbol}", ledger.positions[contract.symbol].quantity)
+            position = ledger.positions[contract.symbol]
+            average = round(position.average_price * 1e6) if position.quantity else 0
+            self._counters.set(f"position_{contract.symbol}", position.quantity)
+            self._counters.set(f"average_price_e6_{contract.symbol}", average)
         self._counters.set("realised_profit_cents", round(ledger.realised_profit() * 100))
         self._counters.set("unresolved", self._machine.desk.unresolved(now_ns))
         self._counters.set("entries_closed", int(bool(self._machine.desk.broker_problem(now_ns))))

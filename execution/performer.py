@@ -57,6 +57,7 @@ class Performer:
         self._sends = send
         self._listing = Listing()
         self.unjournaled = ""  # why intents do not stand in the journal
+        self.sent_unjournaled: list[str] = []
         self._results: list[SendResult] = []  # of what was not sent
         self._problem = ""
 
@@ -116,6 +117,7 @@ class Performer:
     def _warn_unjournaled(self, what: str, order: int) -> None:
         if self.unjournaled and self._sends:
             self._meters.unjournaled()
+            self.sent_unjournaled.append(f"{what} {order}")
             self._log.error("%s %d goes out without standing in the journal: %s", what, order, self.unjournaled)
 
     def _count_sent(self, result: SendResult) -> None:

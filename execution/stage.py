@@ -210,7 +210,8 @@ class ExecutionStage(Stage):
             )
             self.command(STOP_WORD)
         if self._machine.safe_to_leave():
-            raise Refusal(problem)
+            sent = ", ".join(self._performer.sent_unjournaled) or "nothing"
+            raise Refusal(f"{problem}; sent without it: {sent}. Look after the disk, and compare with the broker's orders")
 
     # --- inputs
 

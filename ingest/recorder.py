@@ -1,8 +1,8 @@
 """The recorder: what ingest and features publish, appended to the run's tape in synced batches.
 
 It reads trades, books, candles and (recorder.vectors) feature vectors each from its own ring and writes each to its own
-segments; `ingest_seq` joins them again when the tape is read. It does not subscribe to the rings: that would wake it for every event and cost ingest a
-system call each time. It looks at them when it wakes by itself, at least every 50 ms.
+segments; `ingest_seq` joins them again when the tape is read. It does not subscribe to the rings: that would wake it
+for every event and cost ingest a system call each time. It looks at them when it wakes by itself, at least every 50 ms.
 
 After a restart it finds in the tape what is recorded and goes on behind it, in new segments, with what the rings still
 hold: nothing twice, and nothing lost while its downtime x rate stays below the rings' capacity. A full disk ends the

@@ -93,6 +93,7 @@ class Run:
         launcher = Launcher(self.config, self.folder, check_library(self.config), self._private_segments, self.tell)
         try:
             self.tell(f"run {self.folder}")
+            self.tell("starting the stages")
             launcher.start()
             self.tell("all stages ready")
             reason, error = self._go(launcher)

@@ -243,7 +243,8 @@ class RingWriter:
 class RingReader:
     """One reader's place in a ring. Reading never blocks; sleep at the stage's bell.
 
-    start: "next" (what is published from now on), "oldest" (what is still there), or a record number.
+    start: "next" (what is published from now on), "oldest" (what is still there, less the eighth of a full ring that is
+    overwritten next, which would lap the reader at once), or a record number.
     """
 
     def __init__(
@@ -257,12 +258,16 @@ class RingReader:
         if isinstance(start, int):
             self.seek(start)
         elif start in ("next", "oldest"):
-            self.seek(self.published if start == "next" else max(0, self.published - segment.capacity))
+            self.seek(self.published if start == "next" else self._oldest())
         else:
             raise ValueError(f"start {start!r} is not 'next', 'oldest' or a record number")
         if bell is not None:
             set_bits(segment.address + OFFSET_SUBSCRIBERS, 1 << bell.number)
             bell.watch_ring(segment.address, self.address + 8 * READER_NEXT, keep=self)
+
+    def _oldest(self) -> int:
+        capacity, published = self.segment.capacity, self.published
+        return published - (capacity - capacity // 8) if published > capacity else 0
 
     @property
     def published(self) -> int:

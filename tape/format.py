@@ -7,9 +7,10 @@
     features-000001.arrows    the vectors that the run published, when its recorder keeps them (recorder.vectors)
 
 A segment's columns are the fields of the ring record (`shm.layouts`), without the slot's own `sequence`; the ten
-levels of a book become bid_price_1 ... bid_price_10, the 65 values of a vector values_1 ... values_65. Rows stand in `ingest_seq` order, which is THE order of events:
-trades (gap records among them) and books share one numbering. `recv_ns` and `publish_ns` are 0 in an imported tape:
-nobody measured them. If a number has both files, the Parquet one counts: it is renamed into place only when verified.
+levels of a book become bid_price_1 ... bid_price_10, the 65 values of a vector values_1 ... values_65. Rows stand in
+`ingest_seq` order, which is THE order of events: trades (gap records among them) and books share one numbering.
+`recv_ns` and `publish_ns` are 0 in an imported tape: nobody measured them. If a number has both files, the Parquet one
+counts: it is renamed into place only when verified.
 
 This file knows names and types only: it never opens a segment.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from tests.naive_market import NAN, ROOM, Bar, Market, Real, family, ratio, std, twin
 
 
@@ -131,10 +133,7 @@ def atr(market: Market) -> Real:
     bars = market.bars_and_forming
     if len(bars) < 15:
         return NAN
-    ranges = [
-        Real(max(bar.h - bar.l, abs(bar.h - before.c), abs(bar.l - before.c)))
-        for before, bar in zip(bars, bars[1:], strict=False)
-    ]
+    ranges = [Real(max(bar.h - bar.l, abs(bar.h - before.c), abs(bar.l - before.c))) for before, bar in pairwise(bars)]
     return wilder(ranges) / market.c[-1]
 
 

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from execution.bell_relay import BellRelay
+from execution.gateway import GatewayCore
 from shm.doorbell import Bell, Doorbells
 from shm.layouts import TRADE
 from shm.ring import RingReader, RingWriter, create_ring
 from shm.segment import run_prefix
+from tests.execution.broker_twin import BrokerTwin
+from tests.execution.test_gateway import CONTRACT
 
 PATIENCE_MS = 10_000
 
@@ -96,6 +99,33 @@ def test_a_real_ring_record_and_a_real_bell() -> None:
         doorbells.close()
         for part in (segment, doorbells.segment):
             part.remove()
+
+
+def test_a_change_of_an_order_before_the_relay_is_armed_is_not_slept_over() -> None:
+    """Its ring reached nobody; the bell sees the count and does not fall asleep."""
+    name = run_prefix(os.getpid()) + "changed"
+    doorbells = Doorbells.create(name)
+    bell = Bell(doorbells, 3)
+    broker = BrokerTwin(CONTRACT, lambda: 5_000_000)
+    core = GatewayCore(broker, lambda: 1_000, lambda: doorbells.ring(3))
+    bell.watch(core.changed_address, core.taken_address, core)
+    try:
+        assert not bell.wait(1), "nothing came: it sleeps"
+        for _ in range(3):
+            core.changed(1, "CL1")
+            core.changed(1, "CL1")
+            assert bell.wait(50_000_000), "it did not sleep"
+            core.work()
+            assert not bell.wait(1), "all was taken"
+        for number in range(300):  # more than one turn fetches
+            core.changed(number, "")
+        core.work()
+        assert bell.wait(50_000_000)
+        core.work()
+        assert not bell.wait(1)
+    finally:
+        doorbells.close()
+        doorbells.segment.remove()
 
 
 def test_close_is_quick_and_harmless_twice(bell: HandBell) -> None:

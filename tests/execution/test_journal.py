@@ -1,8 +1,11 @@
-"""The journal: order, checksums, a tear at every byte, syncing, and no way around its rules."""
+"""The journal: order, checksums, a tear at every byte, damages, the lock, a full disk, syncing."""
 
 from __future__ import annotations
 
+import errno
 import math
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from execution.events import (
 )
 from execution.journal import Journal, read_ledger, read_records
 from execution.journal_format import MAGIC, JournalError, Record, encode_record, examine
+from tests.processes import PROJECT
 
 SIGNAL = Signal(1, "ml", 0, 0, 0, 5, 6, 7, 8, 9, 0.5, 0.25, 1000, 99, ("absorption",), "")
 RECORDS: list[Record] = [
@@ -45,7 +49,17 @@ def written(path: Path) -> bytes:
     for record in RECORDS:
         journal.append(record)
     journal.close()
-    return path.read_bytes()
+    return records_in(path)
+
+
+def records_in(path: Path) -> bytes:
+    """The file without its reserved room."""
+    data = path.read_bytes()
+    return data[: examine(data).end]
+
+
+def disk_is_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "no space left")
 
 
 def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
@@ -58,7 +72,7 @@ def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
 def test_flush_hands_over_and_nothing_less_does(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "a")
     journal.append(RECORDS[0])
-    assert (tmp_path / "a").read_bytes() == MAGIC
+    assert (tmp_path / "a").read_bytes().rstrip(b"\0") == MAGIC
     journal.flush()
     assert list(read_records(tmp_path / "a")) == RECORDS[:1]
     journal.close()
@@ -72,31 +86,90 @@ def test_torn_at_every_byte(tmp_path: Path) -> None:
     assert ends[-1] == len(data)
     for length in range(len(data) + 1):
         path = tmp_path / "torn"
-        path.write_bytes(data[:length])
-        whole = sum(end <= length for end in ends) - 1
+        room = length % 3 * 50
+        path.write_bytes(data[:length] + bytes(room))
+        said = length
+        while room and data[said : said + 1] == b"\0":  # the room says the same as the record would have
+            said += 1
+        whole = sum(end <= said for end in ends) - 1
         assert list(read_records(path)) == RECORDS[: max(0, whole)]
         journal = Journal(path)
         kept = ends[whole] if whole >= 0 else 0
-        assert journal.cut_bytes == length - kept
+        torn = data[kept:length].rstrip(b"\0")  # zeros at the end of a piece are not told from room
+        assert journal.cut_bytes == len(torn)
         journal.append(Tick(77, 78))
         journal.close()
         assert list(read_records(path)) == [*RECORDS[: max(0, whole)], Tick(77, 78)]
         evidence = list(tmp_path.glob("torn.torn-*"))
-        assert [file.read_bytes() for file in evidence] == ([data[kept:length]] if length > kept else [])
+        assert [file.read_bytes() for file in evidence] == ([torn] if torn else [])
         for file in evidence:
             file.unlink()
 
 
 @given(st.data())
 def test_one_flipped_bit_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """In the last record it is a torn end; before, nobody forgets what follows: reading and opening refuse."""
     path = tmp_path_factory.mktemp("flip") / "a"
     good = bytearray(written(path))
+    last = len(good) - len(encode_record(RECORDS[-1]))
     at = data.draw(st.integers(len(MAGIC), len(good) - 1))
     good[at] ^= 1 << data.draw(st.integers(0, 7))
-    path.write_bytes(good)
-    read = list(read_records(path))
-    assert len(read) < len(RECORDS)
-    assert read == RECORDS[: len(read)], "nothing behind the damage, nothing made up"
+    path.write_bytes(good + bytes(64))
+    if at >= last:
+        assert list(read_records(path)) == RECORDS[:-1]
+        return
+    for use in (lambda: list(read_records(path)), lambda: list(read_ledger(path)), lambda: Journal(path)):
+        with pytest.raises(JournalError, match="damaged") as caught:
+            use()
+        assert str(path) in str(caught.value)
+    assert path.read_bytes() == bytes(good) + bytes(64), "left alone"
+    assert not list(path.parent.glob("a.torn-*"))
+
+
+def test_a_damage_is_told_with_its_place(tmp_path: Path) -> None:
+    good = bytearray(written(tmp_path / "a"))
+    second = len(MAGIC) + len(encode_record(RECORDS[0]))
+    third = second + len(encode_record(RECORDS[1]))
+    good[second : second + 4] = bytes(4)  # as if the records ended there
+    (tmp_path / "a").write_bytes(good)
+    with pytest.raises(JournalError, match=f"record at byte {second} is not whole, and whole ones follow from byte {third}"):
+        Journal(tmp_path / "a")
+
+
+@pytest.mark.parametrize("what", ["_keep", "synced"])
+def test_a_torn_end_is_not_cut_without_its_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    path = tmp_path / "a"
+    torn = written(path)[:-1]
+    path.write_bytes(torn)
+    monkeypatch.setattr(files, what, disk_is_full)
+    with pytest.raises(JournalError, match="make room"):
+        Journal(path)
+    monkeypatch.undo()
+    if what == "_keep":
+        assert path.read_bytes() == torn
+    else:
+        assert (tmp_path / "a.torn-0").stat().st_size > 0
+    journal = Journal(path)
+    journal.close()
+    assert list(read_records(path)) == RECORDS[:-1]
+
+
+def test_evidence_is_on_the_disk_before_the_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    torn = written(path)[:-1]
+    path.write_bytes(torn)
+    seen: list[bytes] = []
+    real = files.os.fsync
+
+    def fsync(number: int) -> None:
+        seen.append(path.read_bytes())
+        real(number)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    Journal(path).close()
+    assert seen[0] == torn, "synced while nothing was cut yet"
 
 
 def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -107,10 +180,136 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == b"Dear journal, today I lost money."
 
 
+def test_two_never_have_it_open(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "a")
+    with pytest.raises(JournalError, match=r"in use by process \d+.*Stop the other run"):
+        Journal(tmp_path / "a")
+    code = f"""
+import sys
+from pathlib import Path
+from execution.journal import Journal
+from execution.journal_format import JournalError
+try:
+    Journal(Path({str(tmp_path / "a")!r}))
+except JournalError as error:
+    sys.exit(7 if "in use" in str(error) else 8)
+"""
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, cwd=PROJECT, timeout=60, check=False).returncode == 7
+    first.close()
+    assert subprocess.run(run, cwd=PROJECT, timeout=60, check=False).returncode == 0
+    Journal(tmp_path / "a").close()
+
+
+def test_room_is_reserved_and_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    journal = Journal(path)
+    assert path.stat().st_size >= files.RESERVE_BYTES
+    record = Operator(1, 2, "x" * 50_000)
+    size = 0
+    for _ in range(50):
+        journal.append(record)
+        journal.flush()
+        size += len(encode_record(record))
+        assert path.stat().st_size >= size
+    journal.close()
+    assert list(read_records(path)) == [record] * 50
+    if sys.platform != "win32":  # blocks, not a hole
+        assert path.stat().st_blocks * 512 >= path.stat().st_size
+
+
+def test_a_full_disk_leaves_the_reserve_to_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    journal = Journal(path)
+    monkeypatch.setattr(files.JournalFile, "_grow", disk_is_full)
+    big = Operator(1, 2, "x" * 50_000)
+    filled = 0
+    while journal._file.room > files.RESERVE_BYTES:
+        journal.append(big)
+        journal.flush()
+        filled += 1
+    journal._make_room()
+    assert "no space left" in journal.problem and journal.failure == ""
+    journal.append(Tick(1, 2))
+    journal.append(RECORDS[4])
+    journal.flush()
+    assert journal.dropped == 1
+    monkeypatch.undo()
+    journal._make_room()
+    assert journal.problem == ""
+    journal.append(Tick(3, 4))
+    journal.close()
+    assert list(read_records(path)) == [big] * filled + [RECORDS[4], Tick(3, 4)]
+
+
+def test_room_comes_back_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "a")
+    monkeypatch.setattr("execution.journal.ROOM_AGAIN_NS", 1)
+    made = threading.Event()
+    journal._no_room = "no space left"
+    real = files.JournalFile.make_room
+    monkeypatch.setattr(files.JournalFile, "make_room", lambda self: (real(self), made.set()))
+    journal.flush()
+    assert made.wait(10.0)
+    journal.close()
+
+
+def test_without_room_a_new_journal_is_refused_and_an_old_one_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old one may know of positions that must be guarded."""
+    (tmp_path / "old").write_bytes(written(tmp_path / "a"))
+    monkeypatch.setattr(files.JournalFile, "_grow", disk_is_full)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="make room"):
+            Journal(tmp_path / "new")
+        (tmp_path / "new").unlink()
+    journal = Journal(tmp_path / "old")
+    assert "no space left" in journal.problem
+    monkeypatch.setattr(files, "_write_at", disk_is_full)
+    journal.append(RECORDS[4])
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.flush()
+    journal.close()
+    assert list(read_records(tmp_path / "old")) == RECORDS
+
+
+@pytest.mark.parametrize("how", ["short", "error"])
+def test_a_failed_write_leaves_the_old_end_and_is_final(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    path = tmp_path / "a"
+    journal = Journal(path)
+    journal.append(RECORDS[0])
+    journal.flush()
+    before = records_in(path)
+    real = files._write_at
+
+    def write_at(number: int, data: bytes, at: int) -> int:
+        if how == "error":
+            raise OSError(errno.EIO, "broken")
+        return real(number, data[:5], at)
+
+    monkeypatch.setattr(files, "_write_at", write_at)
+    journal.append(RECORDS[4])
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.flush(before_order=True)
+    assert path.read_bytes().rstrip(b"\0") == before.rstrip(b"\0")
+    monkeypatch.undo()
+    journal.append(RECORDS[5])
+    journal.append(RECORDS[3])
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.flush()
+    assert records_in(path) == before
+    assert journal.dropped == 1
+    journal.close()
+    assert list(read_records(path)) == [RECORDS[0], RECORDS[4], RECORDS[5]], "a last attempt, for those who come after"
+
+
 def test_always_waits_for_the_disk_before_an_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
-    real = j.os.fsync
-    monkeypatch.setattr(j.os, "fsync", lambda number: (threads.append(threading.get_ident()), real(number))[1])
+    real = files.synced
+    monkeypatch.setattr(files, "synced", lambda number: (threads.append(threading.get_ident()), real(number))[1])
     journal = Journal(tmp_path / "a", always_sync=True)
     for count, record in enumerate(RECORDS, 1):
         journal.append(record)
@@ -122,19 +321,14 @@ def test_always_waits_for_the_disk_before_an_order(tmp_path: Path, monkeypatch: 
     journal.close()
 
 
-def test_the_background_thread_syncs_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_background_thread_syncs_soon_and_tells_how_long(tmp_path: Path) -> None:
     synced = threading.Event()
-    real = j.os.fsync
-
-    def fsync(descriptor: int) -> None:
-        real(descriptor)
-        synced.set()
-
-    journal = Journal(tmp_path / "a")
-    monkeypatch.setattr(j.os, "fsync", fsync)
+    durations: list[int] = []
+    journal = Journal(tmp_path / "a", synced=lambda ns: (durations.append(ns), synced.set())[1])
     journal.append(RECORDS[0])
     journal.flush()
     assert synced.wait(10.0)
+    assert durations[0] > 0
     journal.close()
     journal.close()
 
@@ -142,12 +336,12 @@ def test_the_background_thread_syncs_soon(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_disk_that_fails_stops_the_next_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = threading.Event()
 
-    def fsync(descriptor: int) -> None:
+    def fails(number: int) -> None:
         tried.set()
-        raise OSError(28, "no space")
+        disk_is_full()
 
     journal = Journal(tmp_path / "a")
-    monkeypatch.setattr(j.os, "fsync", fsync)
+    monkeypatch.setattr(files, "synced", fails)
     journal.append(RECORDS[0])
     journal.flush()
     assert tried.wait(10.0)
@@ -155,7 +349,18 @@ def test_a_disk_that_fails_stops_the_next_flush(tmp_path: Path, monkeypatch: pyt
     journal.append(RECORDS[1])
     with pytest.raises(JournalError, match="no space"):
         journal.flush()
-    journal._file.close()
+    journal.close()
+
+
+def test_a_close_that_fails_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "a")
+    journal.append(RECORDS[0])
+    monkeypatch.setattr(files, "_write_at", disk_is_full)
+    with pytest.raises(JournalError, match="no space"):
+        journal.close()
+    journal.close()
+    monkeypatch.undo()
+    Journal(tmp_path / "a").close()
 
 
 def test_prices_that_are_not_known_survive(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ from typing import Any
 import pytest
 
 from config.schema import Consensus
+from execution import journal_file
 from execution.brackets import Phase
 from execution.events import BUY, LIMIT, MARKET, SELL, STOP_LIMIT, CancelOrder, SendOrder, SendResult
 from execution.machine import ADOPT, FLATTEN, HALT, RESUME
+from execution.stage import journal_path
+from runtime.stage import Refusal
 from tests.execution.rig import MS, Rig
 
 
@@ -330,6 +335,155 @@ def test_the_intent_is_journaled_before_the_broker_is_called(make: Callable[...,
     assert seen == [1, 2, 3]
     kinds = [type(record) for record in rig.journal() if isinstance(record, SendOrder | SendResult | CancelOrder)]
     assert kinds == [SendOrder, SendResult, SendOrder, SendResult, CancelOrder, SendOrder, SendResult]
+
+
+def test_a_session_that_comes_back_is_reconciled_at_once(
+    make: Callable[..., Rig], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make()
+    rig.run(2_000)
+    rig.broker.session_problem = "routing is not connected"
+    rig.run(100)
+    rig.broker.position, rig.broker.average_price = -3, 101.0  # while nobody could tell us
+    rig.broker.query_problem = "no answer yet"
+    rig.broker.session_problem = ""
+    rig.run(60)
+    assert "no answer yet" in rig.machine.desk.broker_problem(rig.clock.monotonic_ns())
+    rig.enter()
+    assert rig.broker.sent == []
+    rig.broker.query_problem = ""
+    rig.run(1_000)
+    assert "-3" in rig.machine.desk.broker_problem(rig.clock.monotonic_ns())
+    rig.enter()
+    assert rig.broker.sent == [] and rig.counter("denied_reconciled") > 0
+    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert sum("the broker could not be asked" in text for text in errors) == 1
+    assert sum("the broker holds -3" in text for text in errors) == 1
+    rig.broker.position = 0
+    rig.run(1_100)
+    rig.enter()
+    assert len(rig.broker.sent) == 2
+
+
+def test_entries_are_closed_between_the_return_of_the_session_and_the_view(make: Callable[..., Rig]) -> None:
+    rig = make()
+    handled = rig.machine.handle
+    at_return: list[str] = []
+
+    def handle(event: Any) -> list[Any]:
+        outputs = handled(event)
+        if type(event).__name__ == "UpstreamSeen" and not event.problem:
+            at_return.append(rig.machine.desk.broker_problem(event.monotonic_ns))
+        return outputs
+
+    rig.machine.handle = handle
+    rig.broker.session_problem = "routing is not connected"
+    rig.run(100)
+    rig.broker.session_problem = ""
+    rig.run(100)
+    assert at_return == ["the order session is back; the broker has not been asked since"]
+    assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
+
+
+def broken_disk(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "no space left")
+
+
+def test_a_disk_that_fails_between_fill_and_stop_does_not_keep_the_stop_back(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make()
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
+    with pytest.raises(Refusal, match=r"^journal .*no space left.*sent without it: stop 2"):
+        rig.run(200)
+    assert (rig.broker.position, rig.broker.protected()) == (2, 2)
+    assert rig.counter("unjournaled") == 1
+    rig.stage.on_close()
+    assert (rig.broker.position, rig.broker.protected()) == (2, 2)
+    words = [record.message for record in caplog.records if "resting at the broker" in record.message]
+    assert words == ["stopping with +2 WDOZ25; resting at the broker: stop 2 (working)"]
+
+
+def test_what_a_failed_journal_missed_is_left_for_the_next_incarnation_when_the_disk_comes_back(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
+    with pytest.raises(Refusal):
+        rig.run(200)
+    monkeypatch.undo()
+    rig.stage.on_close()
+    rig.start()
+    rig.run(200)
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (2, 2, 2), "one stop, known to be ours"
+
+
+def test_no_entry_and_no_restart_loop_on_a_disk_that_fails(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
+    rig.signal(1.0)
+    with pytest.raises(Refusal, match="sent without it: nothing"):
+        rig.run(200)
+    rig.stage.on_close()
+    assert rig.broker.sent == []
+
+
+def test_an_exit_is_finished_before_a_failed_journal_ends_the_stage(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.enter()
+    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
+    rig.show(103.5, 104.0)
+    with pytest.raises(Refusal, match="sent without it: the cancel of 2, exit 3"):
+        rig.run(300)
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (0, 0, 0)
+
+
+def test_a_full_disk_stops_entries_and_the_reserve_takes_what_protects(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.enter()
+    monkeypatch.setattr(journal_file.JournalFile, "_grow", broken_disk)
+    journal = rig.stage._journal
+    assert journal is not None
+    journal._file._size = journal._file.end + journal_file.RESERVE_BYTES - 1
+    journal._make_room()
+    rig.run(60)
+    rig.show(103.5, 104.0)
+    rig.run(300)
+    assert (rig.position, rig.broker.position) == (0, 0)
+    sent = len(rig.broker.sent)
+    rig.enter()
+    assert len(rig.broker.sent) == sent and rig.counter("denied_upstream") > 0
+    roles = [record.role for record in rig.journal() if isinstance(record, SendOrder)]
+    assert roles == ["entry", "stop", "exit"] and rig.counter("unjournaled") == 0
+    monkeypatch.undo()
+    journal._make_room()
+    rig.run(60)
+    rig.enter()
+    assert len(rig.broker.sent) == sent + 2
+
+
+@pytest.mark.parametrize("ruin", ["damaged", "foreign", "in use"])
+def test_a_journal_that_cannot_be_used_is_a_refusal(make: Callable[..., Rig], ruin: str) -> None:
+    rig = make()
+    rig.enter()
+    path = journal_path(rig.context)  # type: ignore[arg-type]
+    if ruin != "in use":
+        rig.stage.on_close()
+        data = bytearray(path.read_bytes())
+        data[60 if ruin == "damaged" else 3] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(Refusal, match=r"^journal .*(damaged|not a journal|in use)"):
+        rig.start()
 
 
 def test_decisions_on_each_ml_signal(make: Callable[..., Rig]) -> None:

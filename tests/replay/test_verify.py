@@ -170,7 +170,7 @@ def test_nothing_to_compare(tmp_path: Path, recorded: tuple[Stream, Rows, Rows])
     stream, vectors, candles = recorded
     config = Config(instruments=(ONE,), recorder=Recorder(vectors=False))
     run = write_run(tmp_path / "run", config, stream, vectors[:0], candles)
-    with pytest.raises(VerifyError, match="recorder.vectors was off"):
+    with pytest.raises(VerifyError, match=r"recorder\.vectors was off"):
         verify_vectors(run)
     RunInfo(folder=str(tmp_path), prefix="", supervisor_pid=1, config=config, bus_ports={}, dll_path="").write()
     with pytest.raises(TapeError, match="not a tape"):

@@ -52,7 +52,7 @@ def test_a_reader_starts_where_it_says(ring: Any) -> None:
     for number in range(20):
         writer.publish(record(number))
     assert RingReader(segment, TRADE, start="next").next_number == 20
-    assert RingReader(segment, TRADE, start="oldest").next_number == 12
+    assert RingReader(segment, TRADE, start="oldest").next_number == 13  # 20 - 8, and an eighth of 8
     assert RingReader(segment, TRADE, start=15).next_number == 15
     with pytest.raises(ValueError, match="start 'last'"):
         RingReader(segment, TRADE, start="last")
@@ -118,11 +118,22 @@ def test_loss_and_what_was_read_add_up_to_what_was_written(ring: Any) -> None:
     assert reader.lost > 0 and reader.laps > 0
 
 
+def test_starting_at_the_oldest_is_not_lapped_at_once(ring: Any) -> None:
+    writer, segment = ring
+    for number in range(20):
+        writer.publish(record(number))
+    reader = RingReader(segment, TRADE, start="oldest")
+    writer.publish(record(20))
+    out = np.zeros(8, TRADE)
+    assert reader.read(out) == 8
+    assert reader.lost == 0
+
+
 def test_a_half_written_slot_is_not_given_out(ring: Any) -> None:
     writer, segment = ring
     for number in range(10):
         writer.publish(record(number))
-    reader = RingReader(segment, TRADE, start="oldest")  # at record 2, in slot 2
+    reader = RingReader(segment, TRADE, start=2)  # in slot 2
     write_word(segment.address + OFFSET_SLOTS + 2 * TRADE.itemsize, 2 * 10 + 1)  # record 10 is being written there
     out = np.zeros(8, TRADE)
     count = reader.read(out)
