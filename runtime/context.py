@@ -176,10 +176,13 @@ class StageContext:
         return ""
 
     def write_last_words(self, reason: str) -> None:
-        """Leave for the supervisor why this incarnation ended."""
+        """Leave for the supervisor why this incarnation ended. A full disk must not hide it: then it is only logged."""
         folder = self.run_folder / LAST_WORDS
-        folder.mkdir(exist_ok=True)
-        (folder / f"{self.name}-{self.epoch}.txt").write_text(reason, encoding="utf-8")
+        try:
+            folder.mkdir(exist_ok=True)
+            (folder / f"{self.name}-{self.epoch}.txt").write_text(reason, encoding="utf-8")
+        except OSError as error:
+            self.log.error("the last words could not be written (%s): %s", error, reason)
 
     def close(self) -> None:
         for thing in reversed(self._opened):

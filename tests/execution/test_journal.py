@@ -242,6 +242,46 @@ def test_a_full_disk_leaves_the_reserve_to_the_ledger(tmp_path: Path, monkeypatc
     assert list(read_records(path)) == [big] * filled + [RECORDS[4], Tick(3, 4)]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+def test_a_real_limit_of_the_file_is_met_in_order(tmp_path: Path) -> None:
+    """The system itself says no: first inputs are left out, then the reserve is used up, then it is a failure."""
+    code = f"""
+import resource, signal, sys
+from pathlib import Path
+from execution.events import SendResult, Tick
+from execution.journal import Journal, read_records
+from execution.journal_file import GROW_BYTES
+from execution.journal_format import JournalError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (GROW_BYTES + 5000, GROW_BYTES + 5000))
+journal = Journal(Path({str(tmp_path / "a")!r}))
+number, short_at = 0, 0
+try:
+    while number < 1_000_000:
+        journal.append(SendResult(7, 8, number, 44, 7))
+        journal.append(Tick(number, 0))
+        journal.flush()
+        number += 1
+        if number % 1000 == 0:
+            journal._make_room()
+        if journal.problem and not short_at:
+            short_at = number
+except JournalError:
+    pass
+assert journal.failure and 0 < short_at < number, (journal.failure, short_at, number)
+journal.close()
+records = list(read_records(journal.path))
+results = [record.order for record in records if isinstance(record, SendResult)]
+assert results == list(range(number)), (len(results), number)
+ticks = [record.monotonic_ns for record in records if isinstance(record, Tick)]
+assert ticks == list(range(short_at)) or len(ticks) - short_at in (-1, 0, 1), (len(ticks), short_at)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, timeout=120, check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+
+
 def test_room_comes_back_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path / "a")
     monkeypatch.setattr("execution.journal.ROOM_AGAIN_NS", 1)
