@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from config.schema import Config
 
+MINUTE_NS = 60_000_000_000
 ON_TICK_TOLERANCE = 1e-6  # of a tick: float64 prices such as 5123.5 / 0.5 are never further off
 
 
@@ -41,8 +43,14 @@ class Contract:
 
     def day(self, market_ns: int) -> int:
         """The exchange's local date as yyyymmdd."""
-        local = datetime.fromtimestamp(market_ns // 1_000_000_000, UTC).astimezone(self.zone)
-        return local.year * 10_000 + local.month * 100 + local.day
+        return _local_day(self.zone, market_ns // MINUTE_NS)
+
+
+@lru_cache(maxsize=64)  # every order asks several times, and a time zone is slow to ask
+def _local_day(zone: ZoneInfo, minute: int) -> int:
+    """A zone's offset changes at whole minutes only."""
+    local = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone)
+    return local.year * 10_000 + local.month * 100 + local.day
 
 
 def contracts_of(config: Config) -> tuple[Contract, ...]:

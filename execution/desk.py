@@ -23,7 +23,7 @@ class Desk:
     """`problems`: why the broker's side is not in order (key -> sentence); while there is one, no entry goes out."""
 
     def __init__(self, config: Config, ledger: Ledger, gate: RiskGate, guardian: Guardian, outbox: Outbox) -> None:
-        self.trading = Trading.ACTIVE
+        self.trading = Trading.HALTED if ledger.halted else Trading.ACTIVE
         self.upstream_problem = "nobody has looked at the stages before us yet"
         self.problems: dict[str, str] = {"start": "the broker has not been asked yet"}
         self.quotes = [NO_QUOTE] * len(ledger.contracts)

@@ -24,6 +24,16 @@ STOP = "stop"
 EXIT = "exit"
 PROTECTIVE = frozenset({STOP, EXIT})
 
+HALT, RESUME, FLATTEN, ADOPT, STOP_WORD = "halt", "resume", "flatten", "adopt", "stop"
+WORDS = {
+    HALT: "no entries until `resume`, also after a restart",
+    RESUME: "entries are allowed again",
+    FLATTEN: "no entries until `resume`, leave every position",
+    ADOPT: "take the broker's positions as ours",
+    STOP_WORD: "no entries, cancel those that work; positions and their stops stay",
+}
+"""What a person can say; the last is the stage's own at its end."""
+
 
 class _Record(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What all share: an array on the wire, told apart by its tag (the class name)."""
@@ -78,7 +88,7 @@ class UpstreamSeen(_Record):
 
 
 class Operator(_Record):
-    """A person's word: see machine.WORDS."""
+    """A person's word: see WORDS."""
 
     monotonic_ns: int
     market_ns: int
@@ -233,6 +243,7 @@ Output = (
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
+    | Operator
 )  # fmt: skip
-"""What changes orders, positions and brackets: all that recovery needs to read."""
+"""What changes orders, positions, brackets and whether entries are allowed: all that recovery needs to read."""
 LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__

@@ -47,10 +47,11 @@ def read_ledger(path: Path) -> Iterator[LedgerRecord]:
 def _bodies(path: Path) -> Iterator[tuple[int, memoryview]]:
     if not path.exists():
         return
-    data, end = path.read_bytes(), 0
-    for kind, body, end in scan(data):
+    data, end = path.read_bytes(), None
+    for kind, body, behind in scan(data):
+        end = behind
         yield kind, body
-    found = examine(data, end or None)
+    found = examine(data, end)
     if found.whole_behind >= 0:
         raise JournalError(damage(path, found.end, found.whole_behind))
 
@@ -209,7 +210,7 @@ class Journal:
                 self._sync()
             if self._failure:
                 return
-            if (not self._no_room or self._room_due()):
+            if not self._no_room or self._room_due():
                 self._make_room()
 
 

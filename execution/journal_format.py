@@ -57,7 +57,8 @@ def encode_record(record: Record) -> bytes:
 
 def decode_body(body: bytes | memoryview) -> Record:
     """Raises msgspec.DecodeError for a body that another build wrote with another shape."""
-    return _decoder.decode(body)
+    record: Record = _decoder.decode(body)
+    return record
 
 
 def scan(data: bytes) -> Iterator[tuple[int, memoryview, int]]:
@@ -75,8 +76,8 @@ def examine(data: bytes, end: int | None = None) -> Examined:
     """Where the records end and what is behind; `end`: where `scan` stopped, if the caller knows."""
     if end is None:
         end = len(MAGIC) if data.startswith(MAGIC) else 0
-        for _, _, end in scan(data):
-            pass
+        for _, _, behind in scan(data):
+            end = behind
     used = max(end, len(data.rstrip(b"\0")))
     behind = _whole_record_behind(data, end) if end and used > end else -1
     return Examined(end, used, behind)

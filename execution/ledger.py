@@ -17,6 +17,9 @@ from execution.contracts import Contract
 from execution.events import (
     BUY,
     ENTRY,
+    FLATTEN,
+    HALT,
+    RESUME,
     SELL,
     STOP,
     Adopted,
@@ -24,6 +27,7 @@ from execution.events import (
     CancelOrder,
     LedgerRecord,
     Matched,
+    Operator,
     OrderClosed,
     OrderReport,
     SendOrder,
@@ -58,6 +62,7 @@ class Ledger:
         self.next_order = 1
         self.next_bracket = 1
         self.epoch = -1
+        self.halted = False  # a person said so, and nobody said otherwise since
         self._by_local: dict[int, int] = {}
         self._by_cl_order: dict[str, int] = {}
         self._symbols = {contract.ticker: contract.symbol for contract in contracts}
@@ -106,6 +111,8 @@ class Ledger:
                 return self._closed(self.orders[record.order], State(record.state), record.reason)
             case BracketChanged():
                 self._bracket(record)
+            case Operator(word=word):
+                self.halted = word in (HALT, FLATTEN) or (self.halted and word != RESUME)
             case Adopted():
                 side = BUY if record.quantity > 0 else SELL
                 self._book(record.symbol, side, abs(record.quantity), record.price, record.market_ns)

@@ -19,10 +19,16 @@ from execution.announce import Announcer
 from execution.brackets import Bracket, Phase
 from execution.desk import Desk
 from execution.events import (
+    ADOPT,
     BUY,
     ENTRY,
+    FLATTEN,
+    HALT,
+    RESUME,
     SELL,
     STOP,
+    STOP_WORD,
+    WORDS,
     AskBroker,
     BracketChanged,
     BrokerView,
@@ -62,14 +68,6 @@ DECIDING: dict[str, frozenset[str]] = {
 
 RECONNECTED = "reconnected"  # key of the problem, and reason of the question
 
-HALT, RESUME, FLATTEN, ADOPT, STOP_WORD = "halt", "resume", "flatten", "adopt", "stop"
-WORDS = {
-    HALT: "no entries until `resume`",
-    RESUME: "entries are allowed again",
-    FLATTEN: "no entries, leave every position",
-    ADOPT: "take the broker's positions as ours",
-    STOP_WORD: "no entries, cancel those that work; positions and their stops stay",
-}
 
 
 class Machine:
@@ -224,6 +222,7 @@ class Machine:
         if event.word not in WORDS:
             self._outbox.note("error", f"nobody knows the word {event.word!r}; there are {', '.join(WORDS)}")
             return
+        self._outbox.apply(event)
         self._outbox.note("warning", f"told to {event.word}: {WORDS[event.word]}")
         if event.word in (HALT, FLATTEN, STOP_WORD):
             self.desk.trading = Trading.HALTED

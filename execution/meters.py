@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+
 from bus.messages import Decision, Fill, Message, Signal
 from bus.sockets import Subscriber
 from consensus.weights import SOURCES

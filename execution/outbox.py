@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from execution.events import LEDGER_TYPES, LedgerRecord, Note, OrderReport, Output, SendResult, Started
+from execution.events import LEDGER_TYPES, LedgerRecord, Note, Operator, OrderReport, Output, SendResult, Started
 from execution.ledger import Effect, Ledger
 
 
@@ -25,7 +25,7 @@ class Outbox:
         """For the log. level: info, warning, error."""
         self._records.append(Note(level, text))
 
-    def apply(self, record: Started | SendResult | OrderReport) -> Effect:
+    def apply(self, record: Started | SendResult | OrderReport | Operator) -> Effect:
         """Apply an input, which the journal has already. Raises InvalidTransition."""
         return self._ledger.take(record)
 

@@ -28,14 +28,15 @@ from execution.bell_relay import BellRelay
 from execution.broker import Broker
 from execution.connect import connect
 from execution.contracts import contracts_of
-from execution.events import Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
+from execution.events import STOP_WORD, Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
 from execution.gateway import GatewayCore
 from execution.journal import Journal, read_ledger
 from execution.journal_format import JournalError
 from execution.ledger import Ledger
-from execution.machine import DECIDING, STOP_WORD, Machine
+from execution.machine import DECIDING, Machine
 from execution.market_watch import MarketWatch
 from execution.meters import Meters
+from execution.operator_box import OperatorBox
 from execution.performer import Performer
 from execution.recovery import restore
 from execution.risk.gate import RiskGate
@@ -48,7 +49,7 @@ UPSTREAM = ("ingest", "features")
 UPSTREAM_EVERY_NS = 50_000_000
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
-SLOW_SYNC_NS = 100_000_000  # of the journal: counted, for until it ends a death of the machine costs more than it should
+SLOW_SYNC_NS = 100_000_000  # of the journal: counted
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
 Connect = Callable[[StageContext, Callable[[int, str], None]], Broker]
 
@@ -80,6 +81,7 @@ class ExecutionStage(Stage):
         config = context.config
         contracts = contracts_of(config)
         self._inputs: deque[Input] = deque()
+        self._box = OperatorBox(context.run_folder)
         self._upstream_at_ns = 0
         self._upstream_problem: tuple[str, str] | None = None
         self._journal_problem = ""
@@ -198,7 +200,10 @@ class ExecutionStage(Stage):
         problem = self._journal.problem
         if problem != self._journal_problem:
             self._journal_problem = problem
-            self._context.log.error("no entries: %s", problem) if problem else self._context.log.info("journal: room again")
+            if problem:
+                self._context.log.error("no entries: %s", problem)
+            else:
+                self._context.log.info("the journal has room again")
             self._upstream_at_ns = 0
         if not self._journal.failure:
             return
@@ -211,7 +216,7 @@ class ExecutionStage(Stage):
             self.command(STOP_WORD)
         if self._machine.safe_to_leave():
             sent = ", ".join(self._performer.sent_unjournaled) or "nothing"
-            raise Refusal(f"{problem}; sent without it: {sent}. Look after the disk, and compare with the broker's orders")
+            raise Refusal(f"{problem}; sent without it: {sent}. Mend the disk, then compare with the broker's orders")
 
     # --- inputs
 
@@ -241,6 +246,10 @@ class ExecutionStage(Stage):
         if now_ns < self._upstream_at_ns or self._broker is None:
             return
         self._upstream_at_ns = now_ns + UPSTREAM_EVERY_NS
+        for file, word in self._box.waiting():
+            self.command(word)
+            self._hand_over()
+            file.unlink()
         session = self._broker.problem()
         problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._journal_problem]
         problem = "; ".join(each for each in problems if each)

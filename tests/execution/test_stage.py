@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 from config.schema import Consensus
 from execution import journal_file
 from execution.brackets import Phase
-from execution.events import BUY, LIMIT, MARKET, SELL, STOP_LIMIT, CancelOrder, SendOrder, SendResult
-from execution.machine import ADOPT, FLATTEN, HALT, RESUME
+from execution.events import ADOPT, BUY, FLATTEN, HALT, LIMIT, RESUME, MARKET, SELL, STOP_LIMIT, CancelOrder, SendOrder, SendResult
+from execution.operator_box import FOLDER, SUFFIX, leave_word
 from execution.stage import journal_path
 from runtime.stage import Refusal
 from tests.execution.rig import MS, Rig
@@ -288,6 +289,31 @@ def test_a_person_can_halt_and_resume(make: Callable[..., Rig]) -> None:
     rig.stage.command(RESUME)
     rig.enter()
     assert len(rig.broker.sent) == 2
+
+
+@pytest.mark.parametrize("word", [HALT, FLATTEN])
+def test_a_word_in_the_run_folder_is_taken_and_survives_a_death(make: Callable[..., Rig], word: str) -> None:
+    rig = make()
+    rig.enter()
+    path = rig.folder / FOLDER / f"1-{word}{SUFFIX}"
+    path.touch()
+    rig.run(200)
+    assert not path.exists()
+    assert rig.broker.position == (2 if word == HALT else 0)
+    rig.show(103.5, 104.0)
+    rig.run(200)
+    sent = len(rig.broker.sent)
+    rig.kill()
+    rig.start()
+    rig.run(100)
+    rig.enter()
+    assert len(rig.broker.sent) == sent and rig.counter("denied_trading_allowed") > 0
+    thread = threading.Thread(target=lambda: leave_word(rig.folder, RESUME))
+    thread.start()
+    while thread.is_alive():
+        rig.run(20)
+    rig.enter()
+    assert len(rig.broker.sent) == sent + 2
 
 
 def test_a_normal_stop_cancels_entries_and_leaves_position_and_stop(make: Callable[..., Rig]) -> None:
