@@ -3,6 +3,7 @@
     python supervisor.py up --duration 60            a generated market, simulated DLL, no money
     python supervisor.py up --tape DIR --config config/es.toml --speed 20
     python supervisor.py status | restart STAGE | stop
+    python supervisor.py halt | resume | flatten | adopt      a person's word to execution
 
 It parses, hands over to `runtime` and friends, and prints. Exit codes: 0 all went well, 1 a stage did not stop cleanly or
 passed its restart limit, 2 wrong arguments, 3 the run was refused (the message says why).
@@ -216,6 +217,20 @@ def run_restart(args: argparse.Namespace) -> int:
     return EXIT_CLEAN
 
 
+def run_word(args: argparse.Namespace) -> int:
+    from execution.operator_box import NoAnswer, leave_word
+    from runtime.current import NoRun, attach_current
+
+    try:
+        info, _ = attach_current(Path(args.runs))
+        leave_word(Path(info.folder), args.verb)
+    except (NoRun, NoAnswer) as error:
+        complain(str(error))
+        return EXIT_UNCLEAN
+    say(f"execution was told to {args.verb}")
+    return EXIT_CLEAN
+
+
 def run_stop(args: argparse.Namespace) -> int:
     from runtime.current import NoRun, request_stop
 
@@ -300,7 +315,12 @@ def build_parser() -> argparse.ArgumentParser:
     restart.set_defaults(run=run_restart)
     stop = verbs.add_parser("stop", help="stop the running pipeline")
     stop.set_defaults(run=run_stop)
-    for verb in (status, restart, stop):
+    from execution.events import ADOPT, FLATTEN, HALT, RESUME, WORDS
+
+    words = [verbs.add_parser(word, help=f"tell execution: {WORDS[word]}") for word in (HALT, RESUME, FLATTEN, ADOPT)]
+    for verb in words:
+        verb.set_defaults(run=run_word)
+    for verb in (status, restart, stop, *words):
         verb.add_argument(
             "--runs", default="runs", metavar="DIR", help="folder of the runs (runtime.folder); default: runs"
         )

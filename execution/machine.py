@@ -69,7 +69,6 @@ DECIDING: dict[str, frozenset[str]] = {
 RECONNECTED = "reconnected"  # key of the problem, and reason of the question
 
 
-
 class Machine:
     """One per incarnation, over a ledger that recovery has rebuilt. `handle` is its only way in."""
 

@@ -40,5 +40,7 @@ def leave_word(run_folder: Path, word: str, timeout_s: float = 10.0) -> None:
     give_up_ns = monotonic_ns() + int(timeout_s * 1e9)
     while path.exists():
         if monotonic_ns() > give_up_ns:
-            raise NoAnswer(f"execution has not taken the word {word!r} for {timeout_s:g} s; it will when it works again")
+            raise NoAnswer(
+                f"execution has not taken the word {word!r} for {timeout_s:g} s; it will when it works again"
+            )
         sleep_s(0.01)

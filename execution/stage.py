@@ -110,6 +110,8 @@ class ExecutionStage(Stage):
                 }
             },
         )
+        if ledger.halted:
+            context.log.warning("a person halted trading: no entries until `supervisor.py resume`")
         self._core: GatewayCore | None = None
         self._broker = self._connect(context, self._order_changed)
         self._core = GatewayCore(self._broker, context.clock.monotonic_ns, self._ring)
@@ -249,7 +251,7 @@ class ExecutionStage(Stage):
         for file, word in self._box.waiting():
             self.command(word)
             self._hand_over()
-            file.unlink()
+            file.unlink(missing_ok=True)
         session = self._broker.problem()
         problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._journal_problem]
         problem = "; ".join(each for each in problems if each)

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.messages import Signal
@@ -106,6 +106,7 @@ def test_torn_at_every_byte(tmp_path: Path) -> None:
             file.unlink()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_one_flipped_bit_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """In the last record it is a torn end; before, nobody forgets what follows: reading and opening refuse."""

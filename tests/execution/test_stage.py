@@ -14,7 +14,20 @@ import pytest
 from config.schema import Consensus
 from execution import journal_file
 from execution.brackets import Phase
-from execution.events import ADOPT, BUY, FLATTEN, HALT, LIMIT, RESUME, MARKET, SELL, STOP_LIMIT, CancelOrder, SendOrder, SendResult
+from execution.events import (
+    ADOPT,
+    BUY,
+    FLATTEN,
+    HALT,
+    LIMIT,
+    MARKET,
+    RESUME,
+    SELL,
+    STOP_LIMIT,
+    CancelOrder,
+    SendOrder,
+    SendResult,
+)
 from execution.operator_box import FOLDER, SUFFIX, leave_word
 from execution.stage import journal_path
 from runtime.stage import Refusal

@@ -23,7 +23,7 @@ for tool in wine unzip python3; do
 done
 
 # SECONDS PROGRAM...: a Windows program, bounded. Its output goes through a pipe: Wine's consoles and files differ.
-windows() { local limit=$1; shift; timeout -k 10 "$limit" wine "$@" </dev/null 2>&1 | cat; }
+windows() { local limit=$1; shift; timeout -k 10 "$limit" wine "$@" </dev/null 2>&1 | timeout $((limit + 20)) cat; }
 
 # Wine's service process holds what a terminal gave it; so it is started apart, and ended with its prefix only.
 wine_up() { setsid wineserver -p </dev/null >/dev/null 2>&1 || true; setsid timeout 120 wine cmd /c exit </dev/null >/dev/null 2>&1; }
