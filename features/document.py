@@ -105,16 +105,17 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tape", metavar="DIR", help="draw the pictures from this tape")
     parser.add_argument("--config", metavar="FILE", help="configuration of the tape's instrument")
     arguments = parser.parse_args(argv)
+    drawings: dict[str, str] = {}
+    if arguments.tape:  # first: a tape that cannot be drawn must leave everything as it is
+        try:
+            table, title = table_of(Path(arguments.tape), Path(arguments.config) if arguments.config else None)
+        except (TapeError, SelectionError, ValueError) as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 2
+        drawings = pictures(table, title)
     (DOCS / "features.md").write_text(text(), encoding="utf-8", newline="\n")
-    if not arguments.tape:
-        return 0
-    try:
-        table, title = table_of(Path(arguments.tape), Path(arguments.config) if arguments.config else None)
-    except (TapeError, SelectionError, ValueError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
     PICTURES.mkdir(exist_ok=True)
-    for name, drawn in pictures(table, title).items():
+    for name, drawn in drawings.items():
         (PICTURES / name).write_text(drawn, encoding="utf-8", newline="\n")
     return 0
 

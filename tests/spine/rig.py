@@ -44,7 +44,7 @@ history_bars = {history_bars}
 """
 
 
-def write_config(folder: Path, trades_per_s: float = 60.0, shift: int = 3, history_bars: int = 50, more: str = "") -> Path:
+def write_config(folder: Path, trades_per_s: float = 60.0, shift: int = 0, history_bars: int = 50, more: str = "") -> Path:
     path = folder / "test.toml"
     text = CONFIG.format(trades_per_s=trades_per_s, shift=shift, history_bars=history_bars)
     path.write_text(text + more, encoding="utf-8")

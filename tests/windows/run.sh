@@ -103,8 +103,10 @@ echo "== tests"
 if [ $# -eq 0 ]; then
     set -- tests/shm tests/ingest tests/profitdll tests/profitsim tests/tape tests/bus tests/runtime tests/windows
 fi
+set +e
 windows 3000 "$python/python.exe" -m pytest -n 0 -m "slow or not slow" -p no:cacheprovider -q -rs \
-    --junitxml="$(winepath -w "$folder/result.xml")" "$@" | tee "$folder/result.txt"
+    -o junit_family=xunit1 --junitxml="$(winepath -w "$folder/result.xml")" "$@" | tee "$folder/result.txt"
 status=${PIPESTATUS[0]}
+set -e
 "$folder/host/bin/python" "$here/summary.py" "$folder/result.xml"
 exit "$status"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,9 +52,11 @@ def test_a_minute_on_paper_with_killed_stages(tmp_path: Path, record_property: C
         watch.until(len(watch.numbers) + 300)
         kill(run, "order_flow")  # a publisher: its successor needs the same port
         assert request_restart(tmp_path / "runs", "execution", PATIENCE_S) == 1
-        code = up.finish()
+        while up.process.poll() is None:
+            watch.look()
+            time.sleep(0.05)
+        assert up.finish() == 0, up.errors()
         watch.look()
-        assert code == 0, up.errors()
     result, numbers = up.result, watch.numbers
     for name in ("lost", "feed_gap_events", "restarts", "position", "exchange_position", "wall_s"):
         record_property(name, result[name])
