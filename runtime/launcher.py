@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 from bus.keys import make_run_keys
 from config.schema import Config
@@ -25,6 +22,7 @@ from runtime.clock import monotonic_ns, sleep_s
 from runtime.context import CHECKPOINT_HASH, LAST_WORDS
 from runtime.files import replace_file
 from runtime.interpreter import python_command
+from runtime.ports import NoPort, free_ports
 from runtime.restart_policy import RestartPolicy
 from runtime.run_info import CURRENT, RunInfo, read_run
 from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
@@ -37,7 +35,7 @@ from shm.doorbell import Doorbells
 from shm.kernel_cache import PROJECT
 from shm.layouts import OFFSET_CURSOR, RINGS
 from shm.ring import create_ring
-from shm.segment import Segment, remove_dead_runs, run_prefix, supervisor_lives
+from shm.segment import Segment, SegmentError, remove_dead_runs, run_prefix, supervisor_lives
 
 START_TIMEOUT_NS = 120_000_000_000
 STOP_TIMEOUT_NS = DRAIN_NS + 5_000_000_000
@@ -98,7 +96,10 @@ class Launcher:
     def start(self) -> None:
         """All stages running, or LaunchError and nothing left behind."""
         try:
-            self._prepare()
+            try:
+                self._prepare()
+            except (SegmentError, NoPort) as error:  # no memory, or no port: nothing to mend here
+                raise LaunchError(str(error)) from error
             specs = stages_of(self.config)
             for spec in specs:
                 child = Child(
@@ -123,7 +124,7 @@ class Launcher:
             prefix=prefix,
             supervisor_pid=os.getpid(),
             config=self.config,
-            bus_ports=_free_ports([spec.name for spec in STAGES if spec.publishes]),
+            bus_ports=free_ports([spec.name for spec in STAGES if spec.publishes]),
             dll_path=str(self._dll_path),
         )
         self.run = RunCounters.create(prefix + "counters")
@@ -331,15 +332,6 @@ class Launcher:
         """Whether the last incarnation of every stage stopped cleanly and none passed its restart limit."""
         return all(child.exit_code == EXIT_CLEAN and not child.gave_up for child in self.children.values())
 
-    def memory_bytes(self) -> int:
-        """Sum of the stages' resident memory."""
-        total = 0
-        for child in self.children.values():
-            if child.running and child.process is not None:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    total += psutil.Process(child.process.pid).memory_info().rss
-        return total
-
 
 def living_run(pointer: Path) -> int | None:
     """The supervisor's process of the run that a pointer names, if it still lives."""
@@ -348,14 +340,3 @@ def living_run(pointer: Path) -> int | None:
     except (OSError, ValueError):  # no run yet, or one of another version: nothing of ours that could be going on
         return None
     return info.supervisor_pid if supervisor_lives(info.prefix) else None
-
-
-def _free_ports(names: list[str]) -> dict[str, int]:
-    """A free loopback port for each name. All are held open together, so none is given twice."""
-    with contextlib.ExitStack() as stack:
-        ports = {}
-        for name in names:
-            holder = stack.enter_context(socket.socket())
-            holder.bind(("127.0.0.1", 0))
-            ports[name] = holder.getsockname()[1]
-        return ports
