@@ -42,7 +42,7 @@ class _Record(msgspec.Struct, frozen=True, array_like=True, tag=True):
 # --- inputs
 
 
-class Started(_Record):
+class Started(_Record, frozen=True):
     """An incarnation of the machine begins."""
 
     monotonic_ns: int
@@ -51,13 +51,13 @@ class Started(_Record):
     mode: str
 
 
-class SignalSeen(_Record):
+class SignalSeen(_Record, frozen=True):
     monotonic_ns: int
     market_ns: int
     signal: Signal
 
 
-class MarketSeen(_Record):
+class MarketSeen(_Record, frozen=True):
     """The newest of the market of one symbol. `recv_ns`: monotonic, of the newest event behind it."""
 
     monotonic_ns: int
@@ -71,14 +71,14 @@ class MarketSeen(_Record):
     ask: float
 
 
-class Tick(_Record):
+class Tick(_Record, frozen=True):
     """Time went by."""
 
     monotonic_ns: int
     market_ns: int
 
 
-class UpstreamSeen(_Record):
+class UpstreamSeen(_Record, frozen=True):
     """The health of what we rest on changed: the stages before us, the order session, the journal. Empty: all well."""
 
     monotonic_ns: int
@@ -87,7 +87,7 @@ class UpstreamSeen(_Record):
     session: str = ""  # the order session's part: when it goes away, the broker must be asked again
 
 
-class Operator(_Record):
+class Operator(_Record, frozen=True):
     """A person's word: see WORDS."""
 
     monotonic_ns: int
@@ -95,7 +95,7 @@ class Operator(_Record):
     word: str
 
 
-class SendResult(_Record):
+class SendResult(_Record, frozen=True):
     """What the DLL's send function returned for an order: an id > 0, or an error code < 0."""
 
     monotonic_ns: int
@@ -106,7 +106,7 @@ class SendResult(_Record):
     problem: str = ""  # name of the error
 
 
-class OrderReport(_Record):
+class OrderReport(_Record, frozen=True):
     """The details of one order as the broker has them. Times are market time, 0 unknown."""
 
     monotonic_ns: int
@@ -128,13 +128,13 @@ class OrderReport(_Record):
     text: str = ""
 
 
-class BrokerPosition(_Record):
+class BrokerPosition(_Record, frozen=True):
     ticker: str
     quantity: int  # signed
     average_price: float
 
 
-class BrokerView(_Record):
+class BrokerView(_Record, frozen=True):
     """The broker's side, asked for as a whole. With a `problem` nothing in it counts: a failed query is not flat."""
 
     monotonic_ns: int
@@ -147,7 +147,7 @@ class BrokerView(_Record):
 # --- outputs
 
 
-class SendOrder(_Record):
+class SendOrder(_Record, frozen=True):
     """Intent: journaled before the DLL is called."""
 
     monotonic_ns: int
@@ -166,7 +166,7 @@ class SendOrder(_Record):
     base_recv_ns: int = 0  # monotonic receive time of the event behind that decision, 0 none
 
 
-class CancelOrder(_Record):
+class CancelOrder(_Record, frozen=True):
     """Intent: journaled before the DLL is called."""
 
     monotonic_ns: int
@@ -175,14 +175,14 @@ class CancelOrder(_Record):
     reason: str
 
 
-class Matched(_Record):
+class Matched(_Record, frozen=True):
     """Recovery found that this order of the broker's is that one of ours."""
 
     order: int
     report: OrderReport
 
 
-class OrderClosed(_Record):
+class OrderClosed(_Record, frozen=True):
     """We conclude that an order is over without the broker saying so: never sent, or of an earlier day."""
 
     order: int
@@ -190,7 +190,7 @@ class OrderClosed(_Record):
     reason: str
 
 
-class BracketChanged(_Record):
+class BracketChanged(_Record, frozen=True):
     """A bracket took another phase, or was made for a position that came without an entry of ours."""
 
     market_ns: int
@@ -203,7 +203,7 @@ class BracketChanged(_Record):
     adopted_price: float = 0.0
 
 
-class Adopted(_Record):
+class Adopted(_Record, frozen=True):
     """A person accepted the broker's position: the difference is booked at the broker's average price."""
 
     market_ns: int
@@ -212,7 +212,7 @@ class Adopted(_Record):
     price: float
 
 
-class Denied(_Record):
+class Denied(_Record, frozen=True):
     """The gate refused an order; `reasons` are names of checks."""
 
     symbol: int
@@ -220,17 +220,17 @@ class Denied(_Record):
     reasons: tuple[str, ...]
 
 
-class Publish(_Record):
+class Publish(_Record, frozen=True):
     message: Message
 
 
-class AskBroker(_Record):
+class AskBroker(_Record, frozen=True):
     """The machine wants a BrokerView."""
 
     reason: str
 
 
-class Note(_Record):
+class Note(_Record, frozen=True):
     """For the log. `level`: info, warning, error."""
 
     level: str

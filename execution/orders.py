@@ -11,7 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from execution.events import OrderReport, SendOrder
-from execution.statuses import OPEN, TABLE, UNCONFIRMED, State, Status
+from execution.statuses import OPEN, TABLE, UNCONFIRMED, State
+from profitdll.constants import OrderStatus as Status
 
 STORY_LENGTH = 64  # newest lines kept
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from execution.events import MARKET, STOP_LIMIT, BrokerView, LedgerRecord, Matched, OrderClosed, OrderReport
 from execution.ledger import Ledger
 from execution.orders import InvalidTransition, Order
-from execution.statuses import OPEN, TABLE, State, Status
+from execution.statuses import OPEN, TABLE, State
+from profitdll.constants import OrderStatus as Status
 
 BEFORE_NS = 2_000_000_000  # a broker's stamp may be that much earlier than our market time
 AFTER_NS = 60_000_000_000

@@ -17,50 +17,34 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
-
-import msgspec
-import zmq
 
 from bus.messages import TOPIC_SIGNAL
 from consensus.weights import SOURCES, start_weights
-from execution.bell_relay import BellRelay
 from execution.broker import Broker
 from execution.connect import connect
 from execution.contracts import contracts_of
 from execution.events import STOP_WORD, Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
 from execution.gateway import GatewayCore
-from execution.journal import Journal, read_ledger
-from execution.journal_format import JournalError
+from execution.journal import Journal
+from execution.journal_keeper import JournalKeeper
 from execution.ledger import Ledger
 from execution.machine import DECIDING, Machine
 from execution.market_watch import MarketWatch
 from execution.meters import Meters
 from execution.operator_box import OperatorBox
 from execution.performer import Performer
-from execution.recovery import restore
 from execution.risk.gate import RiskGate
+from execution.sleeper import Sleeper
 from runtime.context import StageContext
 from runtime.stage import Refusal, Stage
 from shm.ring import RingReader
 
-JOURNAL_FILE = "orders.journal"
 UPSTREAM = ("ingest", "features")
 UPSTREAM_EVERY_NS = 50_000_000
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
-SLOW_SYNC_NS = 100_000_000  # of the journal: counted
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
 Connect = Callable[[StageContext, Callable[[int, str], None]], Broker]
-
-
-def journal_path(context: StageContext) -> Path:
-    """Paper: of the run, whose exchange begins afresh. Else of the account, whose orders and positions outlive a run."""
-    execution = context.config.execution
-    if context.config.mode == "paper":
-        return context.run_folder / "execution" / JOURNAL_FILE
-    mode = context.config.mode
-    return context.run_folder.parent / f"{mode}-{execution.broker}-{execution.account}" / JOURNAL_FILE
 
 
 class ExecutionStage(Stage):
@@ -71,8 +55,8 @@ class ExecutionStage(Stage):
     def __init__(self, connect: Connect = connect) -> None:
         self._connect = connect
         self._broker: Broker | None = None
-        self._journal: Journal | None = None
-        self._relay: BellRelay | None = None
+        self._keeper: JournalKeeper | None = None
+        self._sleeper: Sleeper | None = None
         self._machine: Machine | None = None
 
     def on_start(self, context: StageContext) -> None:
@@ -84,32 +68,17 @@ class ExecutionStage(Stage):
         self._box = OperatorBox(context.run_folder)
         self._upstream_at_ns = 0
         self._upstream_problem: tuple[str, str] | None = None
-        self._journal_problem = ""
-        self._stopped_by_journal = False
         self._market_seen = [-1] * len(contracts)
         self._subscriber = context.subscriber((TOPIC_SIGNAL,), SOURCES)
         publisher = context.publisher()
+        self._sleeper = Sleeper(self._subscriber.sockets, context.bell.wait)
         self._watch = MarketWatch(
             _from_the_newest(context.reader("trades")), _from_the_newest(context.reader("book")), len(contracts)
         )
 
-        self._journal = self._open_journal()
+        self._keeper = JournalKeeper(context)
         ledger = Ledger(contracts)
-        try:
-            restored = restore(ledger, read_ledger(self._journal.path))
-        except (JournalError, msgspec.DecodeError) as error:
-            raise Refusal(f"journal {self._journal.path}: {error}") from error
-        context.log.info(
-            "recovered from the journal",
-            extra={
-                "fields": {
-                    "records": restored,
-                    "torn_bytes_cut": self._journal.cut_bytes,
-                    "open_orders": len(ledger.open),
-                    "positions": [position.quantity for position in ledger.positions],
-                }
-            },
-        )
+        self._keeper.restore(ledger)
         if ledger.halted:
             context.log.warning("a person halted trading: no entries until `supervisor.py resume`")
         self._core: GatewayCore | None = None
@@ -127,8 +96,8 @@ class ExecutionStage(Stage):
 
     def do_work(self) -> int:
         """One turn: what came in, then what is due. Never waits."""
-        if self._relay is not None:
-            self._relay.clear()
+        assert self._sleeper is not None
+        self._sleeper.clear()
         done = self._take_signals() + self._take_orders()
         done += min(1, self._watch.refresh())
         self._look_upstream()
@@ -145,12 +114,11 @@ class ExecutionStage(Stage):
 
     def wait(self, timeout_ns: int) -> None:
         """The one blocking wait: signals, and through the relay everything that rings our bell."""
-        relay = self._open_relay()
+        assert self._sleeper is not None
         left_ns = min(timeout_ns, self._deadline_ns() - self._context.clock.monotonic_ns())
         if left_ns <= 0 or self._context.config.runtime.wait != "block":
             return
-        relay.arm()
-        self._poller.poll(-(-left_ns // 1_000_000))
+        self._sleeper.sleep(-(-left_ns // 1_000_000))
 
     def command(self, word: str) -> None:
         """A person's word (machine.WORDS): taken at once."""
@@ -160,65 +128,40 @@ class ExecutionStage(Stage):
         """No entries any more, working ones cancelled; positions and their stops stay. See the module's text."""
         if self._machine is not None and self._broker is not None:
             self._stop_entries()
-        if self._relay is not None:
-            self._relay.close()
+        if self._sleeper is not None:
+            self._sleeper.close()
         if self._broker is not None:
             self._broker.close()
-        if self._journal is not None:
-            try:
-                self._journal.close()
-            except JournalError as error:  # a failure that was known before is not raised again
-                raise Refusal(str(error)) from error
+        if self._keeper is not None:
+            self._keeper.close()
+
+    @property
+    def _journal(self) -> Journal | None:
+        return None if self._keeper is None else self._keeper.journal
 
     # --- the journal
 
-    def _open_journal(self) -> Journal:
-        """Raises Refusal: damaged, in use, no room. None of that is mended by another start."""
-        context = self._context
-        context.counters.declare("journal_syncs_slow")
-        times = context.histogram("journal_sync")
-
-        def synced(duration_ns: int) -> None:
-            times.record(duration_ns)
-            if duration_ns > SLOW_SYNC_NS:
-                context.counters.add("journal_syncs_slow")
-
-        try:
-            return Journal(journal_path(context), context.config.execution.journal_sync == "always", synced)
-        except JournalError as error:
-            raise Refusal(f"journal {error}") from error
-
     def _hand_over(self, before_order: bool = False) -> None:
         """What was appended to the operating system. When that fails, no entry goes out, and `_look_at_journal` acts."""
-        assert self._journal is not None
-        try:
-            self._journal.flush(before_order)
-        except JournalError as error:
-            self._performer.unjournaled = str(error)
+        assert self._keeper is not None
+        if failure := self._keeper.hand_over(before_order):
+            self._performer.unjournaled = failure
 
     def _look_at_journal(self) -> None:
-        """Tell what is wrong with it, once. A failed one stops entries, and the run when nothing is left unprotected."""
-        assert self._journal is not None and self._machine is not None
-        problem = self._journal.problem
-        if problem != self._journal_problem:
-            self._journal_problem = problem
-            if problem:
-                self._context.log.error("no entries: %s", problem)
-            else:
-                self._context.log.info("the journal has room again")
+        """A failed one stops entries, and the run when nothing is left unprotected."""
+        assert self._keeper is not None and self._machine is not None
+        if self._keeper.look():
             self._upstream_at_ns = 0
-        if not self._journal.failure:
+        if not self._keeper.journal.failure:
             return
-        self._performer.unjournaled = problem
-        if not self._stopped_by_journal:
-            self._stopped_by_journal = True
-            self._context.log.error(
-                "what protects or leaves a position goes out without the journal; the run ends when that is done"
-            )
+        self._performer.unjournaled = self._keeper.problem
+        if self._keeper.newly_failed():
             self.command(STOP_WORD)
         if self._machine.safe_to_leave():
             sent = ", ".join(self._performer.sent_unjournaled) or "nothing"
-            raise Refusal(f"{problem}; sent without it: {sent}. Mend the disk, then compare with the broker's orders")
+            raise Refusal(
+                f"{self._keeper.problem}; sent without it: {sent}. Mend the disk, then compare with the broker's orders"
+            )
 
     # --- inputs
 
@@ -245,7 +188,7 @@ class ExecutionStage(Stage):
 
     def _look_upstream(self) -> None:
         now_ns = self._context.clock.monotonic_ns()
-        if now_ns < self._upstream_at_ns or self._broker is None:
+        if now_ns < self._upstream_at_ns or self._broker is None or self._keeper is None:
             return
         self._upstream_at_ns = now_ns + UPSTREAM_EVERY_NS
         for file, word in self._box.waiting():
@@ -253,7 +196,7 @@ class ExecutionStage(Stage):
             self._hand_over()
             file.unlink(missing_ok=True)
         session = self._broker.problem()
-        problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._journal_problem]
+        problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._keeper.problem]
         problem = "; ".join(each for each in problems if each)
         kind = problem.partition(" has not beaten")[0], session  # the age in it changes each time: no news
         if kind != self._upstream_problem:
@@ -278,14 +221,14 @@ class ExecutionStage(Stage):
 
     def _take(self, event: Input) -> None:
         """Journal, decide, journal, hand over to the system, act; then what the acting itself brought in."""
-        assert self._machine is not None and self._journal is not None
+        assert self._machine is not None and self._keeper is not None
         self._inputs.append(event)
         while self._inputs:
             current = self._inputs.popleft()
-            self._journal.append(current)
+            self._keeper.append(current)
             outputs = self._machine.handle(current)
             for output in outputs:
-                self._journal.append(output)
+                self._keeper.append(output)
             if self._performer.calls_the_broker(outputs):
                 self._hand_over(before_order=True)
             self._performer.perform(outputs)
@@ -311,22 +254,12 @@ class ExecutionStage(Stage):
         bell = self._context.bell
         bell.doorbells.ring(bell.number)
 
-    def _open_relay(self) -> BellRelay:
-        if self._relay is None:
-            self._relay = BellRelay(self._context.bell.wait)
-            self._poller = zmq.Poller()
-            for socket in (*self._subscriber.sockets, self._relay.socket):
-                self._poller.register(socket, zmq.POLLIN)
-        return self._relay
-
     def _stop_entries(self) -> None:
-        assert self._machine is not None
+        assert self._machine is not None and self._sleeper is not None
         self.command(STOP_WORD)
-        relay = self._open_relay()
         give_up_ns = self._context.clock.monotonic_ns() + CLOSE_NS
         while self._machine.unfinished() and self._context.clock.monotonic_ns() < give_up_ns:
-            self._poller.poll(CLOSE_POLL_MS)
-            relay.clear()
+            self._sleeper.poll(CLOSE_POLL_MS)
             self._take_orders()
             if self._context.clock.monotonic_ns() >= self._deadline_ns():
                 self._take(Tick(*self._now()))

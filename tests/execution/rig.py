@@ -16,7 +16,8 @@ from config.schema import Config, Consensus, Execution, Instrument, Risk
 from consensus.weights import AGENTS
 from execution.contracts import contracts_of
 from execution.journal import read_records
-from execution.stage import ExecutionStage, journal_path
+from execution.journal_keeper import journal_path
+from execution.stage import ExecutionStage
 from runtime.clock import ManualClock
 from shm.counters import StageCounters
 from shm.histogram import Histogram

@@ -28,8 +28,8 @@ from execution.events import (
     SendOrder,
     SendResult,
 )
+from execution.journal_keeper import journal_path
 from execution.operator_box import FOLDER, SUFFIX, leave_word
-from execution.stage import journal_path
 from runtime.stage import Refusal
 from tests.execution.rig import MS, Rig
 

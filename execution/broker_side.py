@@ -1,0 +1,105 @@
+"""The broker's side as the machine knows it: reports and views taken in, problems told, and when to ask again.
+
+Problems (`Desk.problems`) close the entries; they stand until a view of the broker agrees again. It never sends and
+never cancels an order by itself: what a report or a view changes is carried on by `Steering`.
+"""
+
+from __future__ import annotations
+
+from execution.desk import Desk
+from execution.events import AskBroker, BrokerView, Input, Matched, OrderReport, UpstreamSeen
+from execution.guardian import Guardian
+from execution.ledger import Ledger
+from execution.orders import InvalidTransition
+from execution.outbox import Outbox
+from execution.recovery import compare_positions, match_orders
+from execution.steering import Steering
+
+MS = 1_000_000
+ASK_AGAIN_NS = 1_000 * MS  # while something is unclear
+ASK_ROUTINE_NS = 30_000 * MS
+RECONNECTED = "reconnected"  # key of the problem, and reason of the question
+
+
+class BrokerSide:
+    """`view`: the last one, None before the first; `ask_at_ns`: monotonic time of the next question."""
+
+    def __init__(self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox, steering: Steering) -> None:
+        self.view: BrokerView | None = None
+        self.ask_at_ns = 0
+        self._ledger = ledger
+        self._guardian = guardian
+        self._desk = desk
+        self._outbox = outbox
+        self._steering = steering
+        self._contradicted: set[int] = set()  # orders whose contradiction was told to the log
+        self._told: set[str] = set()  # keys of the problems of the last view
+        self._session_problem = ""
+
+    def on_report(self, event: OrderReport) -> None:
+        if self._ledger.symbol_of(event.ticker) is None:
+            return  # another contract of the account is none of our business
+        if self._ledger.find(event) is None:
+            name = event.cl_order_id or str(event.local_id)
+            self._desk.problems.setdefault(f"foreign {name}", f"order {name} is not known to us; asking the broker")
+            self.ask(event.monotonic_ns, f"unknown order {name}")
+            return
+        self._apply(event, event)
+
+    def on_session(self, event: UpstreamSeen) -> None:
+        """While the order session was away, anything may have happened: nothing is known until a view agrees again."""
+        came_back = bool(self._session_problem) and not event.session
+        self._session_problem = event.session
+        if came_back:
+            self._desk.problems[RECONNECTED] = "the order session is back; the broker has not been asked since"
+            self.ask(event.monotonic_ns, RECONNECTED)
+
+    def on_view(self, view: BrokerView) -> None:
+        self.view = view
+        found = match_orders(self._ledger, view)
+        self._desk.problems = dict(found.problems)
+        for matched in found.matched:
+            if not self._ledger.orders[matched.order].knows(matched.report):
+                self._apply(matched, view)
+        for closed in found.closed:
+            self._steering.tell(self._outbox.emit(closed), view)
+        self._desk.problems |= compare_positions(self._ledger, view)
+        self._tell_problems()
+        self.ask_at_ns = view.monotonic_ns + (ASK_AGAIN_NS if self._desk.problems else ASK_ROUTINE_NS)
+        self._steering.advance_all(view)
+
+    def ask_when_due(self, now_ns: int) -> None:
+        if now_ns >= self.ask_at_ns or self._newly_silent(now_ns):
+            self.ask(now_ns, self._desk.broker_problem(now_ns) or "routine")
+
+    def ask(self, now_ns: int, reason: str) -> None:
+        self.ask_at_ns = now_ns + ASK_AGAIN_NS
+        self._outbox.emit(AskBroker(reason))
+
+    def _apply(self, record: OrderReport | Matched, event: Input) -> None:
+        """Take a report into the ledger and tell what it changed; a contradiction closes the entries."""
+        try:
+            effect = self._outbox.apply(record) if isinstance(record, OrderReport) else self._outbox.emit(record)
+        except InvalidTransition as error:
+            if error.order not in self._contradicted:
+                self._contradicted.add(error.order)
+                self._outbox.note("error", str(error))
+            self._desk.problems[f"contradiction {error.order}"] = str(error)
+            self.ask_at_ns = min(self.ask_at_ns, event.monotonic_ns + ASK_AGAIN_NS)
+            return
+        self._steering.tell(effect, event)
+
+    def _tell_problems(self) -> None:
+        """Each problem of a view once, when it is new; and that they are over. Contradictions tell their own story."""
+        problems = self._desk.problems
+        for key, text in problems.items():
+            if key not in self._told and not key.startswith("contradiction"):
+                self._outbox.note("error", text)
+        if self._told and not problems:
+            self._outbox.note("info", "the broker and we agree again")
+        self._told = set(problems)
+
+    def _newly_silent(self, now_ns: int) -> bool:
+        """An order has just been silent for too long: ask at once, not at the next routine."""
+        is_silent = any(self._guardian.silent(order, now_ns) for order in self._ledger.open.values())
+        return is_silent and self.ask_at_ns - now_ns > ASK_AGAIN_NS

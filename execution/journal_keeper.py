@@ -1,0 +1,114 @@
+"""The stage's care for its journal: opened or refused, handed over, its troubles told once, its sync times shown.
+
+A journal that cannot be written stops entries at once, but nothing that protects or leaves a position; when nothing is
+left unprotected, the stage refuses to go on. It never decides what is written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from execution.journal import Journal, read_ledger
+from execution.journal_format import JournalError, Record
+from execution.ledger import Ledger
+from execution.recovery import restore
+from runtime.context import StageContext
+from runtime.stage import Refusal
+
+JOURNAL_FILE = "orders.journal"
+SLOW_SYNC_NS = 100_000_000  # counted
+
+
+def journal_path(context: StageContext) -> Path:
+    """Paper: of the run, whose exchange begins afresh. Else of the account, whose orders and positions outlive a run."""
+    execution = context.config.execution
+    if context.config.mode == "paper":
+        return context.run_folder / "execution" / JOURNAL_FILE
+    mode = context.config.mode
+    return context.run_folder.parent / f"{mode}-{execution.broker}-{execution.account}" / JOURNAL_FILE
+
+
+class JournalKeeper:
+    """Opens the journal of the run. Raises Refusal: damaged, in use, no room; another start mends none of that."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._log = context.log
+        self._told = ""
+        self._alarmed = False
+        context.counters.declare("journal_syncs_slow")
+        times = context.histogram("journal_sync")
+
+        def synced(duration_ns: int) -> None:
+            times.record(duration_ns)
+            if duration_ns > SLOW_SYNC_NS:
+                context.counters.add("journal_syncs_slow")
+
+        try:
+            self.journal = Journal(journal_path(context), context.config.execution.journal_sync == "always", synced)
+        except JournalError as error:
+            raise Refusal(f"journal {error}") from error
+
+    def restore(self, ledger: Ledger) -> None:
+        """Rebuild the ledger from what is written. Raises Refusal for a damaged or foreign record."""
+        try:
+            restored = restore(ledger, read_ledger(self.journal.path))
+        except (JournalError, msgspec.DecodeError) as error:
+            raise Refusal(f"journal {self.journal.path}: {error}") from error
+        self._log.info(
+            "recovered from the journal",
+            extra={
+                "fields": {
+                    "records": restored,
+                    "torn_bytes_cut": self.journal.cut_bytes,
+                    "open_orders": len(ledger.open),
+                    "positions": [position.quantity for position in ledger.positions],
+                }
+            },
+        )
+
+    def append(self, record: Record) -> None:
+        self.journal.append(record)
+
+    def hand_over(self, before_order: bool = False) -> str:
+        """What was appended to the operating system; returns why that failed, or ""."""
+        try:
+            self.journal.flush(before_order)
+        except JournalError as error:
+            return str(error)
+        return ""
+
+    @property
+    def problem(self) -> str:
+        """Why no entry may go out, as it was told last, or ""."""
+        return self._told
+
+    def look(self) -> bool:
+        """Tell what is wrong, once; True when that is news."""
+        problem = self.journal.problem
+        if problem == self._told:
+            return False
+        self._told = problem
+        if problem:
+            self._log.error("no entries: %s", problem)
+        else:
+            self._log.info("the journal has room again")
+        return True
+
+    def newly_failed(self) -> bool:
+        """True once, when nothing can be written any more."""
+        if not self.journal.failure or self._alarmed:
+            return False
+        self._alarmed = True
+        self._log.error(
+            "what protects or leaves a position goes out without the journal; the run ends when that is done"
+        )
+        return True
+
+    def close(self) -> None:
+        """Raises Refusal for a failure that was not known before."""
+        try:
+            self.journal.close()
+        except JournalError as error:
+            raise Refusal(str(error)) from error

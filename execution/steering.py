@@ -1,0 +1,93 @@
+"""Carries brackets forward: asks the guardian for plans, puts their orders and cancels out, tells what became of them.
+
+It stands between the machine, which takes events, and the desk, which makes orders. It never decides whether to enter,
+and holds no memory but whether the stage is stopping.
+"""
+
+from __future__ import annotations
+
+from execution.announce import Announcer
+from execution.brackets import Bracket
+from execution.desk import Desk
+from execution.events import ENTRY, STOP_WORD, BracketChanged, Input
+from execution.guardian import Guardian, Quote
+from execution.ledger import Effect, Ledger
+from execution.outbox import Outbox
+
+MAX_STEPS = 16  # of one bracket within one event; a table that runs longer is a defect
+
+
+class Steering:
+    """The one hand that moves brackets."""
+
+    def __init__(self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox) -> None:
+        self.stopping = False  # entries are cancelled as soon as they can be named
+        self._ledger = ledger
+        self._guardian = guardian
+        self._desk = desk
+        self._outbox = outbox
+        self._announcer = Announcer(ledger)
+
+    def leave(self, bracket: Bracket, reason: str, event: Input) -> None:
+        """The bracket wants out from now on; the first reason stays."""
+        bracket.exit_wanted = bracket.exit_wanted or reason
+        self.advance(bracket, event)
+
+    def leave_all(self, symbol: int | None, reason: str, event: Input) -> None:
+        """Every live bracket of one contract, or (None) of all, wants out."""
+        for bracket in self._ledger.live_brackets(symbol):
+            self.leave(bracket, reason, event)
+
+    def watch(self, symbol: int, quote: Quote, event: Input) -> None:
+        """A new market of one contract: leave where it says so."""
+        for bracket in self._ledger.live_brackets(symbol):
+            if reason := self._guardian.exit_reason(bracket, quote):
+                self.leave(bracket, reason, event)
+
+    def advance_all(self, event: Input) -> None:
+        for bracket in self._ledger.live_brackets():
+            self.advance(bracket, event)
+
+    def advance(self, bracket: Bracket, event: Input) -> None:
+        """Carry out plans until the bracket rests."""
+        for _ in range(MAX_STEPS):
+            plan = self._guardian.plan(bracket, event.monotonic_ns)
+            if plan is None:
+                return
+            moved = plan.phase is not bracket.phase
+            if moved:
+                self._outbox.emit(
+                    BracketChanged(
+                        event.market_ns, bracket.number, bracket.symbol, bracket.side, plan.phase, plan.reason,
+                        bracket.adopted_quantity, bracket.adopted_price,
+                    )
+                )  # fmt: skip
+            for role, side, numbers in plan.send:
+                moved |= self._desk.send(event, bracket.number, role, bracket.symbol, side, numbers)
+            for number in plan.cancel:
+                self._desk.cancel(event, number, plan.reason)
+                moved = True
+            if not moved:
+                return
+        raise RuntimeError(f"bracket {bracket.number} does not come to rest: {bracket}")
+
+    def stop(self, event: Input) -> None:
+        """From now on no entry works."""
+        self.stopping = True
+        self._cancel_entries(event)
+
+    def tell(self, effect: Effect, event: Input) -> None:
+        """Publish what changed, then let the bracket go on."""
+        if effect.order is None:
+            return
+        for message in self._announcer.announce(effect, event.market_ns):
+            self._outbox.emit(message)
+        if self.stopping:
+            self._cancel_entries(event)
+        self.advance(self._ledger.bracket_of(effect.order), event)
+
+    def _cancel_entries(self, event: Input) -> None:
+        """Cancel each working entry that can be named and was not cancelled yet."""
+        for order in list(self._ledger.open.values()):
+            if order.intent.role == ENTRY and order.cl_order_id and not order.cancel_asked_ns:
+                self._desk.cancel(event, order.number, STOP_WORD)
