@@ -65,6 +65,7 @@ class Exchange(_Section):
     start_price: NotNegative = 0.0  # generated market; 0: 10,000 ticks
     trades_per_s: Positive = 20.0  # generated market: mean rate
     ack_latency_ms: NotNegative = 1.0
+    scenario: str = ""  # TOML file of faults and when they start (docs/faults.md); empty: none
 
 
 class Features(_Section):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from exchange import protocol
 from exchange.engine import Engine, Event, NewOrder
+from exchange.faults.running import Running
+from exchange.faults.table import Reject, SlowAcknowledgement, WrongPassword
 from exchange.listing import Account, Listing, Listings
 from exchange.orders import Order
 from exchange.positions import BUY, SELL, Position
@@ -28,12 +31,22 @@ def text(value: np.bytes_ | bytes) -> str:
 
 
 class Desk:
-    """Order entry for the accounts. latency_ns: from the receipt of a command to its arrival at the market."""
+    """Order entry for the accounts. latency_ns: from the receipt of a command to its arrival at the market.
+
+    `faults`: those that are on; the desk carries out `slow_acknowledgement`, `reject` and `wrong_password`.
+    """
 
     def __init__(
-        self, engine: Engine, listings: Listings, accounts: Sequence[Account], latency_ns: int, tally: Tally
+        self,
+        engine: Engine,
+        listings: Listings,
+        accounts: Sequence[Account],
+        latency_ns: int,
+        tally: Tally,
+        faults: Running,
     ) -> None:
         self.engine, self.listings, self.accounts, self.tally = engine, listings, accounts, tally
+        self.faults = faults
         self._latency_ns = latency_ns
         self._on_their_way: list[tuple[int, int, Arrival]] = []  # due monotonic, number, what happens then
         self._sent = 0
@@ -42,6 +55,7 @@ class Desk:
 
     def receive(self, message: int, body: np.void, session: int, monotonic_ns: int, now_ns: int) -> list[Event]:
         """One order message of a logged-in full client."""
+        self.tally.order_messages += 1
         if message == protocol.CHANGE_ORDER:
             return self._change(body, monotonic_ns, now_ns)
         if message == protocol.CANCEL_ORDER:
@@ -57,6 +71,8 @@ class Desk:
         self.tally.orders += 1
         if not self._allowed(account, body):
             return self.engine.drop(new, now_ns)
+        if rejected := self.faults.strike(Reject):
+            new = replace(new, refusal=new.refusal or rejected.text)
         number, events = self.engine.receive(new, now_ns)
         self._later(monotonic_ns, lambda now: self.engine.place(number, now))
         return events
@@ -170,10 +186,13 @@ class Desk:
 
     def _later(self, monotonic_ns: int, arrival: Arrival) -> None:
         self._sent += 1
-        heapq.heappush(self._on_their_way, (monotonic_ns + self._latency_ns, self._sent, arrival))
+        slow = self.faults.active(SlowAcknowledgement)
+        delay_ns = self._latency_ns + (int(slow.delay_ms * 1e6) if slow else 0)
+        heapq.heappush(self._on_their_way, (monotonic_ns + delay_ns, self._sent, arrival))
 
     def _allowed(self, account: int, body: np.void) -> bool:
-        if text(body["password"]) == self.accounts[account].routing_password:
+        right = text(body["password"]) == self.accounts[account].routing_password
+        if right and not self.faults.strike(WrongPassword):
             return True
         self.tally.wrong_passwords += 1
         return False

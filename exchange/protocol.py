@@ -27,7 +27,7 @@ HEADER = np.dtype([("length", "<u4"), ("type", "<u2"), ("version", "<u2")])  # l
 LOGIN, SUBSCRIBE, HISTORY, SEND_ORDER, CHANGE_ORDER, CANCEL_ORDER, CANCEL_ALL, ZERO_POSITION = range(1, 9)
 # server to client
 LOGIN_REPLY, ACCOUNT, INSTRUMENT, LOGIN_DONE, CLOCK, TRADE, BOOK, HISTORY_TRADE, HISTORY_END = range(64, 73)
-ORDER, POSITION, TICKER_STATE, STATE = range(73, 77)
+ORDER, POSITION, TICKER_STATE, STATE, FAULT = range(73, 78)
 
 # fmt: off
 LOGIN_BODY = np.dtype([("key", "S32"), ("user", "S64"), ("password", "S64"), ("full", "u1"), ("pad", "V7")])
@@ -94,7 +94,11 @@ POSITION_BODY = np.dtype([
 ])  # open_quantity >= 0 with open_side 1 buy, 2 sell, 0 flat
 TICKER_STATE_BODY = np.dtype([("index", "<i4"), ("state", "<i4"), ("ts_ns", "<i8")])
 STATE_BODY = np.dtype([("type", "<i4"), ("value", "<i4")])  # passed on to the state callback as it is
+FAULT_BODY = np.dtype([("kind", "<i4"), ("count", "<i4"), ("code", "<i4"), ("value", "<i4")])
 # fmt: on
+
+# kinds of FAULT: what the library itself is to do wrong, for tests of its clients; the real one needs no telling
+(FAULT_DETAILS,) = range(1, 2)  # the next `count` calls of GetOrderDetails answer `code`
 
 BODIES: dict[int, np.dtype[Any]] = {
     LOGIN: LOGIN_BODY, SUBSCRIBE: SUBSCRIBE_BODY, HISTORY: HISTORY_BODY,
@@ -102,7 +106,7 @@ BODIES: dict[int, np.dtype[Any]] = {
     CANCEL_ALL: CANCEL_ALL_BODY, ZERO_POSITION: ZERO_BODY,
     LOGIN_REPLY: LOGIN_REPLY_BODY, ACCOUNT: ACCOUNT_BODY, INSTRUMENT: INSTRUMENT_BODY, LOGIN_DONE: LOGIN_DONE_BODY,
     CLOCK: CLOCK_BODY, TRADE: TRADE_BODY, BOOK: BOOK_BODY, HISTORY_TRADE: TRADE_BODY, HISTORY_END: HISTORY_END_BODY,
-    ORDER: ORDER_BODY, POSITION: POSITION_BODY, TICKER_STATE: TICKER_STATE_BODY, STATE: STATE_BODY,
+    ORDER: ORDER_BODY, POSITION: POSITION_BODY, TICKER_STATE: TICKER_STATE_BODY, STATE: STATE_BODY, FAULT: FAULT_BODY,
 }  # fmt: skip
 """Message type -> body. Every body is a multiple of 4 bytes; none has implicit padding."""
 

@@ -7,10 +7,8 @@ clock: time comes with each call.
 
 from __future__ import annotations
 
-import errno
 import logging
 import selectors
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -20,7 +18,11 @@ from exchange import protocol
 from exchange.connection import BadFrame, Connection, ConnectionOver, TooSlow
 from exchange.desk import Desk, text
 from exchange.engine import Event
+from exchange.faults.library import telling
+from exchange.faults.table import Fault, name_of
+from exchange.listener import listen
 from exchange.market import Array, Batch
+from exchange.orders import Order
 from exchange.session import Pieces, Session
 from exchange.tally import Tally
 from exchange.trading_day import Change
@@ -32,18 +34,6 @@ LONGEST_HISTORY_NS = 10 * 86_400 * 1_000_000_000
 ORDER_MESSAGES = range(protocol.SEND_ORDER, protocol.ZERO_POSITION + 1)
 
 
-# Windows answers a bind to a port that another process holds exclusively with "access denied"
-TAKEN = {
-    errno.EADDRINUSE,
-    getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE),
-    getattr(errno, "WSAEACCES", errno.EADDRINUSE),
-}
-
-
-class PortTaken(OSError):
-    """The configured port cannot be had; the message names it and says what to do."""
-
-
 class Moment(NamedTuple):
     """The time of one piece of work: both clocks, and how the market clock runs."""
 
@@ -51,29 +41,6 @@ class Moment(NamedTuple):
     market_ns: int
     speed: float
     running: bool
-
-
-def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; 0: any free port. Raises PortTaken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # Windows lets two processes share a port without it
-    if exclusive is not None:
-        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
-    else:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(32)
-    except OSError as error:
-        listener.close()
-        mend = "set exchange.port to another port, or to 0 for any free one"
-        if error.errno in TAKEN:
-            why = f"is taken by another process: stop that process (perhaps another run), or {mend}"
-        else:
-            why = f"cannot be used ({error.strerror}): {mend}"
-        raise PortTaken(f"port {port} on 127.0.0.1 {why}") from error
-    listener.setblocking(False)
-    return listener
 
 
 class Server:
@@ -92,6 +59,8 @@ class Server:
         self._of_listing = np.array([listing.instrument for listing in desk.listings.all])
         self._ever = np.zeros((2, names), bool)  # subscribed at least once
         self._states = [int(TickerState.OPENED)] * names
+        self.faults = desk.faults
+        self._untold: list[Fault] = []  # for a library that is not there yet
 
     # -- once in each turn of the stage
 
@@ -107,6 +76,8 @@ class Server:
         for session in [each for each in self._sessions.values() if each.has_history]:
             self._guarded(session, session.pump)
         for session in list(self._sessions.values()):
+            for late in session.post.due(self.faults.now_ns):
+                self._guarded(session, session.connection.send, late)
             self._settle(session)
         return len(ready)
 
@@ -133,7 +104,13 @@ class Server:
         """Tell every full client what changed of orders and positions."""
         for event in events:
             for session in self._logged_in(full=True):
-                self._guarded(session, session.connection.send, self.desk.encode(event, session.number))
+                message = self.desk.encode(event, session.number)
+                if isinstance(event, Order):
+                    messages = session.post.put(str(event.number), message, self.faults, self.faults.now_ns)
+                else:
+                    messages = [message]
+                for each in messages:
+                    self._guarded(session, session.connection.send, each)
         self.tally.fills = self.desk.engine.fills
 
     def tell_state(self, change: Change) -> None:
@@ -149,6 +126,29 @@ class Server:
         """Tell every client the market's time and whether it runs."""
         for session in self._logged_in():
             self._guarded(session, self._send_clock, session, moment)
+
+    def begin(self, fault: Fault) -> None:
+        """Switch a fault on: it begins to strike, or the library that shall do it is told."""
+        self.tally.faults += 1
+        self.log.warning("fault: %s", name_of(fault), extra={"fields": {"fault": repr(fault)}})
+        if telling(fault) is None:
+            self.faults.start(fault, self.faults.now_ns)
+        elif not self._told(fault, self._logged_in()):
+            self._untold.append(fault)
+
+    def _told(self, fault: Fault, sessions: Iterable[Session]) -> bool:
+        """Tell a library's fault to those of the sessions that it is for; whether there was one."""
+        told = False
+        if (what := telling(fault)) is not None:
+            for session in [each for each in sessions if each.full == what.full]:
+                self._guarded(session, self._send, session, protocol.FAULT, what.fields)
+                told = True
+        return told
+
+    def next_due_ns(self) -> int | None:
+        """When, monotonic, a message that was kept back is due, or a fault ends."""
+        dues = [session.post.next_due_ns() for session in self._sessions.values()]
+        return min((due for due in [*dues, self.faults.next_end_ns()] if due is not None), default=None)
 
     def close(self) -> None:
         for session in list(self._sessions.values()):
@@ -266,6 +266,7 @@ class Server:
             orders, positions = self.desk.snapshot(session.number)
             session.connection.send(b"".join(orders + positions))
         session.send(protocol.LOGIN_DONE, orders=len(orders), positions=len(positions))
+        self._untold = [fault for fault in self._untold if not self._told(fault, [session])]
 
     def _subscribe(self, session: Session, body: np.void) -> None:
         listing = self.desk.listings.find(text(body["ticker"]), text(body["exchange"]))

@@ -12,6 +12,7 @@ import numpy as np
 
 from exchange import protocol
 from exchange.connection import Connection
+from exchange.faults.orders import OrderPost
 from exchange.frames import trade_frames
 from exchange.market import KIND_BOOK, KIND_TRADE, Array, Batch
 
@@ -30,6 +31,7 @@ class Session:
         self.full = False
         self.leaving = False  # refused: closes as soon as everything is sent
         self.wanted = np.zeros((2, listings), bool)  # [kind, listing]
+        self.post = OrderPost()
         self._history: deque[Iterator[bytes]] = deque()
 
     @property

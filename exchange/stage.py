@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from exchange.build import BadTape, build_market
 from exchange.desk import Desk
 from exchange.engine import Engine
+from exchange.faults.box import FaultBox
+from exchange.faults.running import Running
+from exchange.faults.scenario import BadScenario, Schedule, read_scenario
+from exchange.faults.switchboard import Switchboard
+from exchange.listener import PortTaken
 from exchange.listing import Account, Listings
 from exchange.market_clock import MarketClock
-from exchange.server import Moment, PortTaken, Server
+from exchange.server import Moment, Server
 from exchange.tally import Tally
 from exchange.trading_day import TradingDay
 from profitdll.constants import TickerState
@@ -45,6 +51,10 @@ class ExchangeStage(Stage):
             self.market = build_market(config, today)
         except (BadTape, TapeError) as error:
             raise Refusal(f"the simulated market cannot start: {error}") from error
+        try:
+            faults = read_scenario(Path(config.exchange.scenario)) if config.exchange.scenario else []
+        except BadScenario as error:
+            raise Refusal(str(error)) from error
         first_ns = self.market.first_ns
         self._market_clock = MarketClock(first_ns, config.exchange.speed)
         self._day = TradingDay(config.instruments, first_ns)
@@ -58,7 +68,10 @@ class ExchangeStage(Stage):
             [account],
             int(config.exchange.ack_latency_ms * 1e6),
             self._tally,
+            Running(),
         )
+        schedule = Schedule(faults, first_ns, config.instruments[0].timezone)
+        self._switchboard = Switchboard(schedule, FaultBox(context.run_folder), self._tally, context.log)
         try:
             self.server = Server(config.exchange.port, self._desk, simulated_password(), self._tally, context.log)
         except PortTaken as error:
@@ -82,6 +95,7 @@ class ExchangeStage(Stage):
         elif self._market_clock.running and self._context.market_stop_requested():
             self._market_clock.stop(self._clock.monotonic_ns())
             self.server.tell_clock(self._moment())
+        self._start_faults()
         done = self._play() if self._market_clock.running else 0
         moment = self._moment()
         arrived, events = self._desk.arrive(moment.monotonic_ns, moment.market_ns)
@@ -105,6 +119,12 @@ class ExchangeStage(Stage):
         now_ns = self._clock.monotonic_ns()
         clock = self._market_clock
         return Moment(now_ns, clock.market_ns(now_ns), clock.speed, clock.running)
+
+    def _start_faults(self) -> None:
+        moment = self._moment()
+        self.server.faults.now(moment.monotonic_ns)
+        for fault in self._switchboard.due(moment.monotonic_ns, moment.market_ns):
+            self.server.begin(fault)
 
     def _play(self) -> int:
         """Play what is due, sessions and market events in the order of their time."""
@@ -135,10 +155,9 @@ class ExchangeStage(Stage):
 
     def _sleep_ns(self, timeout_ns: int) -> int:
         now_ns = self._clock.monotonic_ns()
-        dues = [self._desk.next_due_ns()]
-        market_ns = self.market.next_due_ns()
-        next_ns = self._day.next_ns() if market_ns is None else min(market_ns, self._day.next_ns())
-        dues.append(self._market_clock.monotonic_at(next_ns))
+        dues = [self._desk.next_due_ns(), self.server.next_due_ns()]
+        of_market = [self.market.next_due_ns(), self._day.next_ns(), self._switchboard.next_market_ns()]
+        dues.append(self._market_clock.monotonic_at(min(ns for ns in of_market if ns is not None)))
         return max(0, min([timeout_ns, *(due - now_ns for due in dues if due is not None)]))
 
     def _publish_counters(self) -> None:

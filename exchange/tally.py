@@ -21,3 +21,5 @@ class Tally:
     unknown_orders: int = 0  # cancels and changes of an order that does not exist, orders for an unknown account
     bad_frames: int = 0
     slow_clients: int = 0
+    order_messages: int = 0  # from clients, of every kind
+    faults: int = 0  # that were switched on

@@ -119,6 +119,11 @@ bool wire_receive(void); /* handles what has come, waits a little when nothing h
 void wire_close(void);
 void wire_interrupt(void); /* from another thread: makes wire_receive return */
 
+/* faults.c */
+void faults_reset(void);
+bool on_fault(const wire_fault *);
+int32_t fault_of_details(void); /* NL_OK, or what this call of GetOrderDetails has to answer */
+
 /* market.c */
 void market_reset(void);
 void market_resubscribe(void);

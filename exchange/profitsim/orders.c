@@ -265,6 +265,8 @@ API int32_t CALL GetOrderDetails(TConnectorOrderOut *out) {
     char wanted[32];
     if (out == NULL || !to_utf8(out->order_id.cl_order_id, wanted, 32)) return NL_INVALID_ARGS;
     if (out->version > 1) return NL_VERSION_NOT_SUPPORTED;
+    int32_t failure = fault_of_details();
+    if (failure != NL_OK) return failure;
     mutex_lock(&sim.lock);
     order_t *found = find(wanted, out->order_id.local_order_id);
     wire_order is = {0};

@@ -142,6 +142,7 @@ bool handle_message(uint16_t type, const void *body) {
     case WIRE_LOGIN_REPLY: return on_login_reply(((const wire_login_reply *)body)->code);
     case WIRE_LOGIN_DONE: return on_login_done();
     case WIRE_STATE: FIRE(state, ((const wire_state *)body)->type, ((const wire_state *)body)->value); return true;
+    case WIRE_FAULT: return on_fault(body);
     default: return false;
     }
 }
@@ -206,6 +207,7 @@ static int32_t initialise(bool full, const wchar_t *key, const wchar_t *user, co
         market_reset();
         orders_reset();
         accounts_reset();
+        faults_reset();
         memset(&session.clock, 0, sizeof session.clock);
         session.clock_read_ns = session.notice_count = 0;
         atomic_store(&sim.stopping, false);

@@ -28,7 +28,7 @@ static const struct {
     {WIRE_BOOK, sizeof(wire_book)},               {WIRE_HISTORY_TRADE, sizeof(wire_trade)},
     {WIRE_HISTORY_END, sizeof(wire_history_end)}, {WIRE_ORDER, sizeof(wire_order)},
     {WIRE_POSITION, sizeof(wire_position)},       {WIRE_TICKER_STATE, sizeof(wire_ticker_state)},
-    {WIRE_STATE, sizeof(wire_state)},
+    {WIRE_STATE, sizeof(wire_state)},             {WIRE_FAULT, sizeof(wire_fault)},
 };
 
 void wire_reset(void) { wire.configured = false; }

@@ -27,8 +27,12 @@ enum {
     WIRE_ORDER,
     WIRE_POSITION,
     WIRE_TICKER_STATE,
-    WIRE_STATE
+    WIRE_STATE,
+    WIRE_FAULT
 };
+
+/* kinds of WIRE_FAULT */
+enum { WIRE_FAULT_DETAILS = 1 };
 
 typedef struct {
     uint32_t length;
@@ -173,6 +177,10 @@ typedef struct {
 typedef struct {
     int32_t type, value;
 } wire_state;
+
+typedef struct {
+    int32_t kind, count, code, value;
+} wire_fault;
 
 /* sizes that a wrong pad would change; offsets are tested through profitsim_layout */
 _Static_assert(sizeof(wire_header) == 8, "header");

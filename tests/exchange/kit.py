@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy as np
 
 from config.schema import Config, Exchange, Instrument
 from exchange import protocol
+from exchange.faults.table import fault_of
 from exchange.recording import Recording
 from exchange.stage import ExchangeStage
 from exchange.tape_market import TapeMarket
@@ -93,8 +97,9 @@ class SteppedExchange:
         self.clock = ManualClock(monotonic_ns=5_000_000_000)
         self.started = False
         self.counters = FakeCounters()
+        folder = Path(tempfile.mkdtemp(prefix="exchange-"))
         self.context: Any = SimpleNamespace(
-            name="exchange", config=config, epoch=0, clock=self.clock, counters=self.counters,
+            name="exchange", config=config, epoch=0, run_folder=folder, clock=self.clock, counters=self.counters,
             log=logging.getLogger("test.exchange"), market_start_requested=lambda: self.started,
             market_stop_requested=lambda: False,
         )  # fmt: skip
@@ -135,6 +140,12 @@ class SteppedExchange:
         for client in self.clients:
             client.socket.close()
         self.stage.on_close()
+        shutil.rmtree(self.context.run_folder)
+
+    def fault(self, name: str, **numbers: Any) -> None:
+        """Switch a fault on, now."""
+        self.step()
+        self.stage.server.begin(fault_of({"name": name, **numbers}))
 
 
 class Client:

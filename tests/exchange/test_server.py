@@ -9,7 +9,7 @@ import pytest
 
 import exchange.connection
 from exchange import protocol
-from exchange.server import PortTaken, listen
+from exchange.listener import PortTaken, listen
 from profitdll.constants import NL_CODES
 from profitdll.constants import OrderStatus as Status
 from runtime.stage import Refusal

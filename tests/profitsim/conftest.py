@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from profitdll.library import Library, load
 from profitdll.session import Credentials, NativeCallbacks, Session
 from profitdll.structs import TConnectorPriceGroup, TConnectorTrade
 from tests.profitsim.scripted import ScriptedServer
+
+if TYPE_CHECKING:
+    from tests.profitsim.exchange_rig import ExchangeRig
 
 LIMIT_S = 20.0
 
@@ -149,3 +152,13 @@ def connected(rig: Rig) -> Rig:
     """Logged in for market data; a property test runs all its examples in it."""
     rig.connect()
     return rig
+
+
+@pytest.fixture
+def live(library: Library) -> Iterator[ExchangeRig]:
+    """A session, not yet open, whose exchange is the project's own."""
+    from tests.profitsim.exchange_rig import ExchangeRig
+
+    made = ExchangeRig(library)
+    yield made
+    made.close()

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from profitdll.constants import OrderStatus, OrderType, Side
 from profitdll.errors import DllError, LoginRefused
-from profitdll.library import Library
 from profitdll.market import Market
 from profitdll.market_time import utc_ns
 from profitdll.routing import Account, Routing
-from profitdll.session import Session
-from tests.exchange.kit import SteppedExchange, config_of
-from tests.profitsim.conftest import Rig
-
-ACCOUNT = Account(0, "paper")
-
-
-class ExchangeRig(Rig):
-    """A session whose exchange is the real one; `until` lets the exchange work meanwhile."""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__(library)
-        self.exchange = SteppedExchange(config_of()).open()
-
-    def log_in(self, *, full: bool, password: str = "paper") -> Session:
-        self.session = self.make_session(full=full, password=password, port=self.exchange.counters["port"])
-        self.session.open()
-        return self.session
-
-    def connect_to_exchange(self, *, full: bool) -> Session:
-        session = self.log_in(full=full)
-        self.exchange.until(lambda: session.connected, "the connected states")
-        return session
-
-    def start_market(self) -> None:
-        self.exchange.started = True
-        self.exchange.step()
-        self.exchange.step(1.5)
-
-    def close(self) -> None:
-        super().close()
-        self.exchange.close()
-
-
-@pytest.fixture
-def live(library: Library) -> Iterator[ExchangeRig]:
-    made = ExchangeRig(library)
-    yield made
-    made.close()
+from tests.profitsim.exchange_rig import ACCOUNT, ExchangeRig
 
 
 def test_market_data_arrive_as_the_exchange_sent_them(live: ExchangeRig) -> None:

@@ -41,13 +41,14 @@ WIRE_STRUCTS = {
     "wire_position": protocol.POSITION_BODY,
     "wire_ticker_state": protocol.TICKER_STATE_BODY,
     "wire_state": protocol.STATE_BODY,
+    "wire_fault": protocol.FAULT_BODY,
 }
 WIRE_TYPES = {
     name: getattr(protocol, name.removeprefix("WIRE_").replace("SEND", "SEND_ORDER").replace("CHANGE", "CHANGE_ORDER"))
     for name in ("WIRE_LOGIN", "WIRE_SUBSCRIBE", "WIRE_HISTORY", "WIRE_SEND", "WIRE_CHANGE", "WIRE_CANCEL_ALL",
                  "WIRE_LOGIN_REPLY", "WIRE_ACCOUNT", "WIRE_INSTRUMENT", "WIRE_LOGIN_DONE", "WIRE_CLOCK", "WIRE_TRADE",
                  "WIRE_BOOK", "WIRE_HISTORY_TRADE", "WIRE_HISTORY_END", "WIRE_ORDER", "WIRE_POSITION",
-                 "WIRE_TICKER_STATE", "WIRE_STATE")
+                 "WIRE_TICKER_STATE", "WIRE_STATE", "WIRE_FAULT", "WIRE_FAULT_DETAILS")
 } | {"WIRE_CANCEL": protocol.CANCEL_ORDER, "WIRE_ZERO": protocol.ZERO_POSITION}  # fmt: skip
 
 Layout = dict[str, int]

@@ -1,0 +1,81 @@
+"""Faults at run time: a person leaves one as a small file in the run's folder, the exchange takes it.
+
+The file's text is the JSON table of the fault; it is written under another name first, so a half-written one is never
+read. Who may write there may also stop the run: the folder is the person's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from exchange.faults.table import BadFault, Fault, fault_of
+from runtime.clock import monotonic_ns, sleep_s, wall_ns
+
+FOLDER = "faults"
+SUFFIX = ".fault"
+
+
+class NotTaken(RuntimeError):
+    """The exchange did not take the fault in time."""
+
+
+class FaultBox:
+    """The exchange's side. The folder is made by whoever leaves the first fault."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._folder = run_folder / FOLDER
+
+    def take(self) -> tuple[list[Fault], list[str]]:
+        """Faults left since the last call, oldest first, and what was wrong with those that are none."""
+        faults: list[Fault] = []
+        problems: list[str] = []
+        if not self._folder.is_dir():
+            return faults, problems
+        for name in sorted(each for each in os.listdir(self._folder) if each.endswith(SUFFIX)):
+            path = self._folder / name
+            try:
+                faults.append(fault_of(json.loads(path.read_text(encoding="utf-8"))))
+            except (BadFault, ValueError) as error:
+                problems.append(f"{name}: {error}")
+            path.unlink()
+        return faults, problems
+
+
+def leave_fault(run_folder: Path, table: dict[str, Any], timeout_s: float = 10.0) -> None:
+    """A person's side: leave a fault and wait until the exchange has taken it. Raises BadFault, NotTaken."""
+    fault_of(table)
+    folder = run_folder / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{wall_ns():020d}{SUFFIX}"
+    written = path.with_suffix(".part")
+    written.write_text(json.dumps(table), encoding="utf-8")
+    os.replace(written, path)
+    give_up_ns = monotonic_ns() + int(timeout_s * 1e9)
+    while path.exists():
+        if monotonic_ns() > give_up_ns:
+            path.unlink(missing_ok=True)  # not at some later time, when nobody expects it any more
+            raise NotTaken(f"the exchange has not taken the fault for {timeout_s:g} s")
+        sleep_s(0.01)
+
+
+def table_of(name: str, words: list[str]) -> dict[str, Any]:
+    """The table of `NAME key=value ...` from a command line; numbers become numbers. Raises BadFault."""
+    table: dict[str, Any] = {"name": name}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise BadFault(f"{word!r} is not KEY=VALUE")
+        table[key] = _value(value)
+    return table
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
