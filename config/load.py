@@ -17,6 +17,8 @@ from config.schema import Config
 
 FOLDER = Path(__file__).resolve().parent
 DEFAULT = FOLDER / "paper.toml"
+SESSIONS = FOLDER / "sessions"
+DEFAULT_SESSIONS = "b3"
 
 
 class ConfigError(ValueError):
@@ -30,7 +32,7 @@ def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> C
     """
     path = path or DEFAULT
     table = _read(path)
-    merged = merge(table, overrides or {})
+    merged = _with_sessions(merge(table, overrides or {}), path)
     try:
         config = msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
@@ -62,6 +64,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
+def _with_sessions(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The table of sessions that `sessions.table` names beneath what is said there itself."""
+    section = table.get("sessions", {})
+    name = section.get("table", DEFAULT_SESSIONS) if isinstance(section, dict) else ""
+    if not isinstance(name, str) or not name:
+        return table
+    file = SESSIONS / f"{name}.toml"
+    if not file.is_file():
+        file = path.parent / name
+    below = {**_read(file), "table": name}
+    return {**table, "sessions": merge(below, section)}
+
+
 def _check_finite(value: Any, place: str, path: Path) -> None:
     """TOML knows inf and nan; no quantity here is one."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -83,6 +98,15 @@ def _check_whole(config: Config, path: Path) -> None:
             raise ConfigError(
                 f"{path}: {instrument.timezone!r} is no time zone - at `$.instruments[{number}].timezone`"
             ) from None
+    try:
+        ZoneInfo(config.sessions.timezone)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(f"{path}: {config.sessions.timezone!r} is no time zone - at `$.sessions.timezone`") from None
+    if config.sessions.flat_before_close_min > config.sessions.no_entry_before_close_min:
+        raise ConfigError(
+            f"{path}: $.sessions.flat_before_close_min is above no_entry_before_close_min; "
+            "what is entered in between would be left at once"
+        )
     symbols = [instrument.symbol for instrument in config.instruments]
     if len(set(symbols)) != len(symbols):
         raise ConfigError(f"{path}: $.instruments names a symbol twice: {', '.join(sorted(symbols))}")

@@ -6,6 +6,7 @@ place (`$.risk.max_position`). Secrets never stand here: they come from the envi
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -61,7 +62,7 @@ class Exchange(_Section):
     seed: int = 1
     tape: str = ""  # a tape folder; empty: a generated market
     speed: Positive = 1.0  # market seconds per second
-    start_time: LocalTime = "10:00"  # generated market: local time at which it starts, today
+    start_time: LocalTime = "10:00"  # generated market: local time at which it starts, on the next day with a session
     start_price: NotNegative = 0.0  # generated market; 0: 10,000 ticks
     trades_per_s: Positive = 20.0  # generated market: mean rate
     ack_latency_ms: NotNegative = 1.0
@@ -144,6 +145,57 @@ class Runtime(_Section):
     )
 
 
+class RegularHours(_Section, kw_only=True):
+    """When contracts trade on a working day, over a range of dates (both included)."""
+
+    roots: Annotated[tuple[str, ...], Meta(min_length=1)]  # what their tickers begin with, e.g. WDO
+    first: date
+    last: date
+    opens: LocalTime
+    closes: LocalTime
+
+
+class Holiday(_Section, kw_only=True):
+    day: date
+    name: str
+
+
+class SpecialDay(_Section, kw_only=True):
+    """A day with other hours; a time that is not said is the regular one."""
+
+    day: date
+    opens: LocalTime | None = None
+    closes: LocalTime | None = None
+    name: str
+
+
+class NoTrade(_Section, kw_only=True):
+    """No entries from `starts` until before `ends`, local time; on `day`, or on every day without one."""
+
+    starts: LocalTime
+    ends: LocalTime
+    day: date | None = None
+    reason: str = "no-trade window"
+
+
+class Sessions(_Section):
+    """When the exchange trades. `load` puts the table `config/sessions/<table>.toml` beneath what a file says here.
+
+    A contract whose ticker begins with none of the `roots` of `hours` trades by its own `session_open` and
+    `session_close`, every day of the week.
+    """
+
+    table: str = ""  # embedded table, or a path to one; "": none. A file that does not say gets "b3"
+    timezone: str = "America/Sao_Paulo"  # of hours, special and no_trade
+    hours: tuple[RegularHours, ...] = ()
+    special: tuple[SpecialDay, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    no_trade: tuple[NoTrade, ...] = ()
+    no_entry_before_close_min: Count = 30  # no entries in the last minutes of a session
+    flat_before_close_min: Count = 15  # so many minutes before the close every position is left
+    no_entry_before_expiry_days: Count = 1  # trading days to the contract's last one, up to which none is entered
+
+
 class Config(_Section, kw_only=True):
     """The whole configuration. `mode = live` also needs `up --live ACCOUNT`."""
 
@@ -156,6 +208,7 @@ class Config(_Section, kw_only=True):
     models: Models = Models()
     consensus: Consensus = Consensus()
     risk: Risk = Risk()
+    sessions: Sessions = Sessions()
     execution: Execution = Execution()
     recorder: Recorder = Recorder()
     runtime: Runtime = Runtime()

@@ -5,7 +5,7 @@ The only place in the exchange that opens files. What it refuses, it refuses wit
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,10 @@ from exchange.market import Array, MarketSource
 from exchange.recording import Recording
 from exchange.tape_market import TapeMarket
 from exchange.trading_day import local_ns, next_at
+from runtime.trading_hours import TradingHours
 from tape.reader import Tape
+
+LOOK_AHEAD_DAYS = 14
 
 
 class BadTape(ValueError):
@@ -24,14 +27,14 @@ class BadTape(ValueError):
 
 
 def build_market(config: Config, today: date) -> MarketSource:
-    """The market of `config.exchange`. today: local date on which a generated market starts.
+    """The market of `config.exchange`. today: local date from which on a generated market looks for a session.
 
     Raises BadTape, or TapeError when the folder is no tape.
     """
     if config.exchange.tape:
         return _tape_market(config, Path(config.exchange.tape))
     spec = config.instruments[0]
-    start_ns = local_ns(today, config.exchange.start_time, spec.timezone)
+    start_ns = local_ns(_session_day(config, today), config.exchange.start_time, spec.timezone)
     return GeneratedMarket(
         config.instruments,
         start_ns=start_ns,
@@ -40,6 +43,21 @@ def build_market(config: Config, today: date) -> MarketSource:
         trades_per_s=config.exchange.trades_per_s,
         close_ns=[next_at(start_ns, each.session_close, each.timezone) for each in config.instruments],
     )
+
+
+def _session_day(config: Config, today: date) -> date:
+    """The first date from `today` on at whose start time all instruments trade; `today` when there is none soon.
+
+    So a paper run on a Sunday plays the Monday's market, and execution's sessions are the same in paper and live. A start
+    time outside the session plays anyway, and no entry passes there.
+    """
+    hours = [TradingHours(spec, config.sessions) for spec in config.instruments]
+    for ahead in range(LOOK_AHEAD_DAYS):
+        day = today + timedelta(days=ahead)
+        start_ns = local_ns(day, config.exchange.start_time, config.instruments[0].timezone)
+        if not any(each.at(start_ns).closed for each in hours):
+            return day
+    return today
 
 
 def _tape_market(config: Config, folder: Path) -> TapeMarket:

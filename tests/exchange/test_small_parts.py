@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.load import load
+from config.schema import Config, Exchange
 from exchange import protocol
+from exchange.build import build_market
 from exchange.checks import ticks_of
 from exchange.market_clock import MarketClock
 from exchange.positions import Position
@@ -118,3 +121,23 @@ def test_wire_bodies_have_no_hidden_padding():
     for body in {id(body): body for body in protocol.BODIES.values()}.values():
         assert body.itemsize % 4 == 0
         assert body.itemsize == sum(body[name].itemsize for name in body.names)
+
+
+@pytest.mark.parametrize(
+    "today, begins",
+    [
+        (date(2026, 11, 23), date(2026, 11, 23)),
+        (date(2026, 11, 21), date(2026, 11, 23)),  # a Saturday
+        (date(2026, 2, 14), date(2026, 2, 19)),  # carnival; on Ash Wednesday the session begins after the start time
+        (date(2029, 5, 5), date(2029, 5, 5)),  # beyond the table
+    ],
+)
+def test_a_generated_market_begins_on_the_next_day_with_a_session(today: date, begins: date) -> None:
+    config = Config(instruments=(instrument(),), sessions=load().sessions, exchange=Exchange(start_time="10:00"))
+    assert build_market(config, today).first_ns == local_ns(begins, "10:00", "America/Sao_Paulo")
+
+
+def test_a_market_of_every_day_begins_today() -> None:
+    always = instrument(symbol="ES", session_open="00:00", session_close="24:00", timezone="UTC")
+    config = Config(instruments=(always,), sessions=load().sessions, exchange=Exchange(start_time="10:00"))
+    assert build_market(config, date(2026, 11, 22)).first_ns == local_ns(date(2026, 11, 22), "10:00", "UTC")
