@@ -4,6 +4,7 @@
     python supervisor.py up --tape DIR --config config/es.toml --speed 20
     python supervisor.py status | restart STAGE | stop
     python supervisor.py halt | resume | flatten | adopt      a person's word to execution
+    python supervisor.py exchange                    only the simulated exchange, for clients of your own
 
 It parses, hands over to `runtime` and friends, and prints. Exit codes: 0 all went well, 1 a stage did not stop cleanly or
 passed its restart limit, 2 wrong arguments, 3 the run was refused (the message says why).
@@ -46,6 +47,8 @@ def load_config(args: argparse.Namespace) -> Any:
         overrides["exchange"] = {"tape": str(Path(args.tape).resolve())}
     if getattr(args, "speed", None) is not None:
         overrides.setdefault("exchange", {})["speed"] = args.speed
+    if getattr(args, "port", None) is not None:
+        overrides.setdefault("exchange", {})["port"] = args.port
     if getattr(args, "model", None):
         overrides["models"] = {"bundle": str(Path(args.model).resolve())}
     return load(Path(args.config) if args.config else None, overrides)
@@ -243,6 +246,25 @@ def run_stop(args: argparse.Namespace) -> int:
     return EXIT_CLEAN
 
 
+def run_exchange(args: argparse.Namespace) -> int:
+    from runtime.launcher import LaunchError
+
+    try:
+        config = load_config(args)
+        check_inputs(config)
+    except (ValueError, LaunchError) as error:
+        complain(str(error))
+        return EXIT_REFUSED
+    from exchange.alone import run
+    from exchange.profitsim.build import BuildError, build_if_stale
+
+    try:
+        build_if_stale()
+    except BuildError as error:  # the exchange runs all the same: the client may have a library from elsewhere
+        complain(str(error))
+    return int(run(config, args, say, complain))
+
+
 def run_tape(args: argparse.Namespace) -> int:
     from tape.commands import run
 
@@ -324,6 +346,16 @@ def build_parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--runs", default="runs", metavar="DIR", help="folder of the runs (runtime.folder); default: runs"
         )
+
+    exchange = verbs.add_parser("exchange", help="only the simulated exchange, for clients of your own")
+    exchange.add_argument("--config", metavar="FILE", help="TOML; default: the embedded paper market")
+    exchange.add_argument("--tape", metavar="DIR", help="play this tape instead of a generated market")
+    exchange.add_argument("--speed", type=positive, metavar="N", help="market seconds per second")
+    exchange.add_argument("--duration", type=positive, metavar="S", help="stop after S seconds")
+    exchange.set_defaults(run=run_exchange)
+    from exchange.command_line import add_arguments as add_exchange_arguments
+
+    add_exchange_arguments(exchange)
 
     tape = verbs.add_parser("tape", help="import and look at recorded markets")
     tape.set_defaults(run=run_tape)

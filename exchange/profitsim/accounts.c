@@ -58,7 +58,7 @@ bool on_account(const wire_account *message) {
 void announce_accounts(void) {
     for (int32_t i = 0; i < sim.account_count; i++) {
         FIRE(account_list, sim.accounts[i].broker, 1);
-        FIRE(order_history, &sim.accounts[i].id);
+        FIRE(order_history, lend_account(&sim.accounts[i].id));
     }
 }
 
@@ -85,7 +85,7 @@ bool on_position(const wire_position *message, bool told_at_login) {
     to_wide(message->ticker, 16, ticker, 16);
     to_wide(message->exchange, 4, exchange, 4);
     TConnectorAssetIdentifier asset = {0, ticker, exchange, 0};
-    FIRE(position, &account->id, &asset, message->event_id);
+    FIRE(position, lend_account(&account->id), lend_asset(&asset), message->event_id);
     return true;
 }
 
@@ -192,7 +192,9 @@ API int32_t CALL EnumerateAllPositionAssets(const TConnectorAccountIdentifier *i
         to_wide(held.ticker, 16, ticker, 16);
         to_wide(held.exchange, 4, exchange, 4);
         TConnectorAssetIdentifier asset = {0, ticker, exchange, 0};
-        if (!proc(&asset, param)) return NL_OK;
+        bool more = proc(lend_asset(&asset), param);
+        lend_end();
+        if (!more) return NL_OK;
     }
 }
 

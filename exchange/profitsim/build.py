@@ -1,6 +1,6 @@
 """Compile the simulated ProfitDLL from the C sources beside this file, for this system or for Windows.
 
-    python -m exchange.profitsim.build [--target windows] [--sanitize] [--output FILE]
+    python -m exchange.profitsim.build [--target windows] [--poison] [--sanitize] [--output FILE]
 
 Standard library only, and imports nothing of the project: the build backend loads it by path before anything is
 installed. The compiler is the one in the environment variable CC, else cc, gcc or clang, else the `ziglang` wheel. The result
@@ -24,7 +24,8 @@ PROBE = "#include <stdatomic.h>\n_Thread_local atomic_int here;\nint main(void) 
 FLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-shared")
 POSIX_FLAGS = ("-fPIC", "-pthread")
 WINDOWS_FLAGS = ("-lws2_32",)
-SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-omit-frame-pointer")
+SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1")
+POISON_FLAGS = ("-DPROFITSIM_POISON",)
 ZIG_TARGETS = {"windows": "x86_64-windows-gnu", "linux": "x86_64-linux-gnu"}
 
 
@@ -87,11 +88,15 @@ def compiler(target: str) -> list[str]:
     raise BuildError(f"there is no {wanted}; the ziglang wheel is one that needs no installation: pip install ziglang")
 
 
-def build(target: str = "", *, sanitize: bool = False, output: Path | None = None) -> Path:
-    """Compile. Returns the library's path. Raises BuildError with the compiler's own words."""
+def build(target: str = "", *, sanitize: bool = False, poison: bool = False, output: Path | None = None) -> Path:
+    """Compile. Returns the library's path. Raises BuildError with the compiler's own words.
+
+    poison: what a callback was lent is overwritten when it returns. sanitize: with AddressSanitizer and UBSan, of which
+    the first finding ends the process. Neither is ever the default.
+    """
     target = target or host_target()
     final = output or output_path(target)
-    flags = [*FLAGS, *(SANITIZE_FLAGS if sanitize else ())]
+    flags = [*FLAGS, *(SANITIZE_FLAGS if sanitize else ()), *(POISON_FLAGS if poison else ())]
     tail = WINDOWS_FLAGS if target == "windows" else POSIX_FLAGS
     with tempfile.TemporaryDirectory(dir=final.parent, prefix="build-") as folder:  # linkers leave files beside theirs
         made = Path(folder) / final.name
@@ -116,10 +121,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="exchange.profitsim.build", description="compile the simulated ProfitDLL")
     parser.add_argument("--target", choices=sorted(ZIG_TARGETS), default=host_target())
     parser.add_argument("--sanitize", action="store_true", help="with address and undefined-behaviour checks")
+    parser.add_argument("--poison", action="store_true", help="overwrite what callbacks were lent when they return")
     parser.add_argument("--output", type=Path, help="where to write it (default: beside the sources)")
     chosen = parser.parse_args(arguments)
     try:
-        path = build(chosen.target, sanitize=chosen.sanitize, output=chosen.output)
+        path = build(chosen.target, sanitize=chosen.sanitize, poison=chosen.poison, output=chosen.output)
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1

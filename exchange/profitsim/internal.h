@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "lend.h"
 #include "platform.h"
 #include "profitsim.h"
 #include "wire.h"
@@ -88,6 +89,7 @@ extern _Thread_local bool on_connector; /* true on the ConnectorThread */
     do {                                                                                                               \
         __typeof__(atomic_load(&sim.callbacks.name)) callback_ = atomic_load(&sim.callbacks.name);                     \
         if (callback_ != NULL) callback_(__VA_ARGS__);                                                                 \
+        lend_end();                                                                                                    \
     } while (0)
 
 /* convert.c: text, and market time (UTC ns) to and from exchange local time */
@@ -107,6 +109,7 @@ int32_t query_gate(bool routing);   /* NL_OK when the caches may be asked */
 int32_t request_gate(bool routing); /* NL_OK when the exchange may be asked */
 int64_t market_now_ns(void);
 void post_notice(const notice_t *notice);
+void session_reset(void); /* everything that a session learnt is forgotten */
 bool handle_message(uint16_t type, const void *body); /* as all on_...: false gives the connection up */
 
 /* wire.c */
@@ -116,6 +119,8 @@ bool wire_configured(void);
 bool wire_connect(void);
 bool wire_send(uint16_t type, const void *body, uint32_t size);
 bool wire_receive(void); /* handles what has come, waits a little when nothing has; false: connection lost */
+uint8_t *wire_room(uint32_t *size);  /* where received bytes go, and how many may come */
+bool wire_received(uint32_t size);   /* so many came: handles the whole frames among them; false: nonsense */
 void wire_close(void);
 void wire_interrupt(void); /* from another thread: makes wire_receive return */
 

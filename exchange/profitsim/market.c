@@ -143,19 +143,19 @@ API int32_t CALL UnsubscribeOfferBook(const wchar_t *ticker, const wchar_t *exch
 static void tell_progress(const instrument_t *instrument, int32_t percent) {
     while (atomic_load(&market.progress) < percent) {
         int32_t next = atomic_fetch_add(&market.progress, 1) + 1;
-        FIRE(progress, &instrument->record, next);
+        FIRE(progress, lend_record(&instrument->record), next);
     }
 }
 
 bool on_trade(const wire_trade *message, bool history) {
     const instrument_t *instrument = numbered(message->index);
     if (instrument == NULL || (!history && !atomic_load(&instrument->trades))) return true;
-    market.trade = message;
+    market.trade = lend_bytes(message, sizeof *message);
     market.trade_of = instrument;
     if (!history)
-        FIRE(trade, &instrument->asset, (uintptr_t)message, message->flags);
+        FIRE(trade, lend_asset(&instrument->asset), (uintptr_t)market.trade, message->flags);
     else
-        FIRE(history, &instrument->asset, (uintptr_t)message, message->flags);
+        FIRE(history, lend_asset(&instrument->asset), (uintptr_t)market.trade, message->flags);
     market.trade = NULL;
     if (!history || message->request != atomic_load(&market.request)) return true;
     mutex_lock(&sim.lock);
@@ -239,14 +239,14 @@ static void tell_changes(const instrument_t *instrument, uint8_t side, const boo
         bool same = !gone && i < old->count && old->price[i] == new->price[j];
         if (gone) {
             i++;
-            FIRE(depth, &instrument->asset, side, j, DEPTH_DELETE);
+            FIRE(depth, lend_asset(&instrument->asset), side, j, DEPTH_DELETE);
             continue;
         }
         if (!same) {
-            FIRE(depth, &instrument->asset, side, j, DEPTH_INSERT);
+            FIRE(depth, lend_asset(&instrument->asset), side, j, DEPTH_INSERT);
         } else if (old->quantity[i] != new->quantity[j] || old->orders[i] != new->orders[j] ||
                    (j == 0 && best_changed)) {
-            FIRE(depth, &instrument->asset, side, j, DEPTH_EDIT);
+            FIRE(depth, lend_asset(&instrument->asset), side, j, DEPTH_EDIT);
         }
         i += same;
         j++;
@@ -271,15 +271,15 @@ bool on_book(const wire_book *message) {
     instrument->theoretical_quantity = message->theoretical_quantity;
     mutex_unlock(&sim.lock);
     const TConnectorAssetIdentifier *asset = &instrument->asset;
-    FIRE(depth, asset, BOOK_NONE, -1, DEPTH_PREPARE);
+    FIRE(depth, lend_asset(asset), BOOK_NONE, -1, DEPTH_PREPARE);
     if (atomic_exchange(&instrument->whole_book, false)) {
-        FIRE(depth, asset, BOOK_BOTH, 0, DEPTH_FULL);
+        FIRE(depth, lend_asset(asset), BOOK_BOTH, 0, DEPTH_FULL);
     } else {
         tell_changes(instrument, BOOK_BUY, &old[0], &new[0], flag_changed);
         tell_changes(instrument, BOOK_SELL, &old[1], &new[1], flag_changed);
     }
-    if (theoretical) FIRE(depth, asset, BOOK_NONE, -1, DEPTH_THEORETICAL);
-    FIRE(depth, asset, BOOK_NONE, -1, DEPTH_FLUSH);
+    if (theoretical) FIRE(depth, lend_asset(asset), BOOK_NONE, -1, DEPTH_THEORETICAL);
+    FIRE(depth, lend_asset(asset), BOOK_NONE, -1, DEPTH_FLUSH);
     return true;
 }
 
@@ -290,7 +290,7 @@ bool on_ticker_state(const wire_ticker_state *message) {
     if (!atomic_load(&instrument->trades) && !atomic_load(&instrument->depth)) return true;
     wchar_t date[DATE_LENGTH];
     format_local(message->ts_ns, date);
-    FIRE(ticker_state, &instrument->record, date, message->state);
+    FIRE(ticker_state, lend_record(&instrument->record), lend_text(date), message->state);
     return true;
 }
 

@@ -68,7 +68,7 @@ bool on_order(const wire_order *message, bool told_at_login) {
     to_wide(message->cl_order_id, 32, order->cl_order_id, 32);
     TConnectorOrderIdentifier id = {0, order->is.local_id, order->cl_order_id};
     mutex_unlock(&sim.lock);
-    if (!told_at_login || (changed && atomic_load(&sim.told))) FIRE(order, &id);
+    if (!told_at_login || (changed && atomic_load(&sim.told))) FIRE(order, lend_order_id(&id));
     return true;
 }
 
@@ -321,13 +321,17 @@ API int32_t CALL EnumerateAllOrders(const TConnectorAccountIdentifier *id, uint8
         to_wide(is.ticker, 16, ticker, 16);
         to_wide(is.exchange, 4, exchange, 4);
         to_wide(is.text, 128, text, 128);
+        TConnectorOrderIdentifier order_id = {0, is.local_id, cl_order_id};
+        TConnectorAssetIdentifier asset = {0, ticker, exchange, 0};
         TConnectorOrder order = {.version = version,
-                                 .order_id = {0, is.local_id, cl_order_id},
-                                 .account = account->id,
-                                 .asset = {0, ticker, exchange, 0},
-                                 .text_message = text};
+                                 .order_id = *lend_order_id(&order_id),
+                                 .account = *lend_account(&account->id),
+                                 .asset = *lend_asset(&asset),
+                                 .text_message = lend_text(text)};
         FILL(&order, &is);
-        if (!proc(&order, param)) break;
+        bool more = proc(lend_bytes(&order, sizeof order), param);
+        lend_end();
+        if (!more) break;
     }
     return NL_OK;
 }

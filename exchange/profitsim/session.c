@@ -86,14 +86,14 @@ static void run_notices(void) {
         if (!any) return;
         if (notice.kind == NOTICE_INVALID_TICKER) {
             TConnectorAssetIdentifier asset = {0, notice.ticker, notice.exchange, 0};
-            FIRE(invalid_ticker, &asset);
+            FIRE(invalid_ticker, lend_asset(&asset));
         } else if (notice.kind == NOTICE_TICKER_STATE) {
             wchar_t date[DATE_LENGTH];
             format_local(market_now_ns(), date);
             instrument_t *instrument = &sim.instruments[notice.index];
-            FIRE(ticker_state, &instrument->record, date, atomic_load(&instrument->state));
+            FIRE(ticker_state, lend_record(&instrument->record), lend_text(date), atomic_load(&instrument->state));
         } else {
-            FIRE(order_history, &sim.accounts[notice.index].id);
+            FIRE(order_history, lend_account(&sim.accounts[notice.index].id));
         }
     }
 }
@@ -179,6 +179,17 @@ static THREAD_RESULT connector_thread(void *unused) {
     return 0;
 }
 
+void session_reset(void) {
+    market_reset();
+    orders_reset();
+    accounts_reset();
+    faults_reset();
+    memset(&session.clock, 0, sizeof session.clock);
+    session.clock_read_ns = session.notice_count = 0;
+    atomic_store(&sim.told, false);
+    atomic_store(&sim.connected, false);
+}
+
 static bool configure_from_environment(void) {
     const char *host = getenv("PROFITSIM_HOST"), *port = getenv("PROFITSIM_PORT");
     wchar_t wide_host[64], wide_port[8];
@@ -204,14 +215,8 @@ static int32_t initialise(bool full, const wchar_t *key, const wchar_t *user, co
     } else {
         sim.login.full = full;
         sim.full = full;
-        market_reset();
-        orders_reset();
-        accounts_reset();
-        faults_reset();
-        memset(&session.clock, 0, sizeof session.clock);
-        session.clock_read_ns = session.notice_count = 0;
+        session_reset();
         atomic_store(&sim.stopping, false);
-        atomic_store(&sim.told, false);
         atomic_store(&sim.callbacks.state, state);
         atomic_store(&sim.callbacks.progress, progress);
         atomic_store(&sim.running, true);

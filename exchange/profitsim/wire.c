@@ -113,12 +113,22 @@ static bool handle_frames(void) {
     return good;
 }
 
-bool wire_receive(void) {
-    int got = (int)recv(wire.socket, (char *)buffer + wire.filled, (int)(BUFFER_SIZE - wire.filled), 0);
-    if (got == 0) return false;
-    if (got < 0) return socket_timed_out();
-    wire.filled += (uint32_t)got;
+uint8_t *wire_room(uint32_t *size) {
+    *size = BUFFER_SIZE - wire.filled;
+    return buffer + wire.filled;
+}
+
+bool wire_received(uint32_t size) {
+    wire.filled += size;
     return handle_frames();
+}
+
+bool wire_receive(void) {
+    uint32_t room;
+    uint8_t *where = wire_room(&room);
+    int got = (int)recv(wire.socket, (char *)where, (int)room, 0);
+    if (got == 0) return false;
+    return got < 0 ? socket_timed_out() : wire_received((uint32_t)got);
 }
 
 void wire_close(void) {

@@ -88,15 +88,24 @@ from exchange.profitsim.build import build_if_stale
 print(build_if_stale("windows").name)')
 }
 
+build_foreign() {
+    echo "== a client of ProfitDLL that was written elsewhere"
+    rm -rf "$folder/wheels/foreign"
+    download "$folder/wheels/foreign" -r "$here/foreign_client.txt"
+}
+
 once() { [ -e "$folder/$1.done" ] || { "$1"; touch "$folder/$1.done"; }; }
 once build_host
 once build_python
 once build_prefix
+once build_foreign
 copy_project
 wine_up
 
 cd "$folder/project"
 export QT_CACHE_DIR="$(timeout 60 winepath -w "$folder/kernels" </dev/null)"
+# Wine keeps variables that begin with QT_ for itself
+export PROFITSIM_FOREIGN_CLIENT="$(timeout 60 winepath -w "$(echo "$folder"/wheels/foreign/*.whl)" </dev/null)"
 echo "== versions"
 windows 120 "$python/python.exe" tests/windows/versions.py
 echo "== tests"
