@@ -5,6 +5,7 @@ Layers are merged as plain tables and converted once, so an error names the plac
 
 from __future__ import annotations
 
+import datetime
 import math
 import tomllib
 from pathlib import Path
@@ -98,6 +99,10 @@ def _check_whole(config: Config, path: Path) -> None:
             raise ConfigError(
                 f"{path}: {instrument.timezone!r} is no time zone - at `$.instruments[{number}].timezone`"
             ) from None
+        try:
+            datetime.date.fromisoformat(instrument.last_trading_day or "2000-01-01")
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error} - at `$.instruments[{number}].last_trading_day`") from error
     try:
         ZoneInfo(config.sessions.timezone)
     except (KeyError, ValueError, OSError):

@@ -18,6 +18,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 AccountName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z", max_length=64)]
+LocalDate = Annotated[str, Meta(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?\Z")]
 LocalTime = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
@@ -39,6 +40,16 @@ class Instrument(_Section, kw_only=True):
     session_close: LocalTime = "18:00"
     timezone: str = "America/Sao_Paulo"
     fee_per_contract: NotNegative = 0.0  # money, one side
+    # what only the simulated exchange reads
+    pre_open_minutes: Annotated[int, Meta(ge=0, le=240)] = 0  # a call so long before the session opens; 0: none
+    closing_call_minutes: Annotated[int, Meta(ge=0, le=240)] = 0  # a call so long before the session closes; 0: none
+    last_trading_day: LocalDate = ""  # of a dated contract, e.g. "2026-12-01"; empty: it does not expire
+    quantity_step: AtLeastOne = 1  # contracts; an order must be a multiple of it
+    max_order_quantity: Count = 0  # contracts; 0: no limit
+    daily_limit: NotNegative = 0.0  # greatest distance from the day's reference, in band_unit; 0: none
+    tunnel: NotNegative = 0.0  # how far beyond the last trade an order may reach, in band_unit; 0: none
+    band_unit: Literal["percent", "ticks"] = "percent"
+    reference_price: NotNegative = 0.0  # points, e.g. yesterday's settlement; 0: the first price of the market
 
     @property
     def contract(self) -> str:
@@ -67,6 +78,7 @@ class Exchange(_Section):
     trades_per_s: Positive = 20.0  # generated market: mean rate
     ack_latency_ms: NotNegative = 1.0
     scenario: str = ""  # TOML file of faults and when they start (docs/faults.md); empty: none
+    self_match: Literal["allow", "cancel_incoming", "cancel_resting", "cancel_both"] = "cancel_resting"
 
 
 class Features(_Section):

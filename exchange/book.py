@@ -185,6 +185,20 @@ def book_depth(levels: Any, state: Any, side: int, out: Any) -> int:
     return count
 
 
+@kernel(f"boolean({_I2}, {_I1}, int64[:, :, ::1], int64[:, :, ::1])")
+def book_show(levels: Any, state: Any, shown: Any, out: Any) -> bool:
+    """The best levels of both sides into `out` (2, n, 3); whether they differ from `shown`, which follows."""
+    book_depth(levels, state, BUY, out[0])
+    book_depth(levels, state, SELL, out[1])
+    for side in range(2):
+        for level in range(out.shape[1]):
+            for field in range(3):
+                if out[side, level, field] != shown[side, level, field]:
+                    shown[:] = out
+                    return True
+    return False
+
+
 @kernel(f"int64({_I2}, int64)")
 def book_queue_ahead(orders: Any, slot: int) -> int:
     """Quantity that stands before an order in its own queue."""

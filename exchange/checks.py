@@ -33,6 +33,10 @@ def refusal(order: Order, instrument: Instrument) -> str:
         return f"side {order.side} is neither buy (1) nor sell (2)"
     if not 1 <= order.quantity <= MAX_QUANTITY:
         return f"quantity {order.quantity} is not a positive number of contracts"
+    if order.quantity % instrument.quantity_step:
+        return f"quantity {order.quantity} is not a multiple of {instrument.quantity_step}"
+    if 0 < instrument.max_order_quantity < order.quantity:
+        return f"quantity {order.quantity} is above the {instrument.max_order_quantity} that one order may have"
     if order.order_type == OrderType.MARKET:
         return ""
     ticks = ticks_of(order.price, instrument.tick)

@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from exchange import protocol
-from exchange.engine import Engine, Event, NewOrder
+from exchange.engine import Engine, Event
 from exchange.faults.running import Running
 from exchange.faults.table import Reject, SlowAcknowledgement, WrongPassword
 from exchange.listing import Account, Listing, Listings
-from exchange.orders import Order
+from exchange.orders import NewOrder, Order
 from exchange.positions import BUY, SELL, Position
 from exchange.tally import Tally
 from profitdll.constants import OrderType, Validity

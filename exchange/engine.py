@@ -4,60 +4,46 @@ Pure: no sockets, no clock (time is an argument), no random. A command has two m
 and a pending status) and it *arrives* at the market, later by the configured latency. The caller keeps that order.
 
 An event is a snapshot of an `Order` or of a `Position` that changed. A change of quantity is the new total quantity.
-Priority is kept when only the quantity shrinks; any other change goes to the end of the queue, and may trade.
+Priority is kept when only the quantity shrinks; any other change goes to the end of the queue, and may trade. What a
+trading state and the price bands allow stands in `entry_rules`, an account that meets itself in `self_match`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from exchange import checks
-from exchange.market import BUY, Batch, Fill, MarketSource
-from exchange.orders import Order
+from exchange import checks, self_match
+from exchange.entry_rules import EntryRules
+from exchange.market import Batch, Fill, MarketSource
+from exchange.orders import NewOrder, Order
 from exchange.positions import Position
+from exchange.stops import Stops, reached
 from profitdll.constants import OrderStatus as Status
-from profitdll.constants import OrderType, Validity
-
-MAX_OPEN_ORDERS = 1024  # of clients, per instrument
-NO_LOW, NO_HIGH = -1, 1 << 62  # a watch that no price reaches
+from profitdll.constants import OrderType, TickerState, Validity
 
 Event = Order | Position
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """What a client asks for. `instrument` is -1 with `refusal` set when the ticker cannot be traded."""
-
-    account: int
-    instrument: int
-    ticker: str
-    side: int
-    order_type: int
-    validity: int
-    quantity: int
-    price: float
-    stop_price: float
-    session: int = 0
-    local_id: int = 0
-    refusal: str = ""
 
 
 class Engine:
     """All client orders of the exchange's lifetime.
 
     brokers: the broker code of each account; name: starts every ClOrdID, so that two lifetimes never share one.
+    prevention: see `self_match`.
     """
 
-    def __init__(self, market: MarketSource, brokers: Sequence[int], name: str) -> None:
+    def __init__(
+        self, market: MarketSource, brokers: Sequence[int], name: str, prevention: str = self_match.CANCEL_RESTING
+    ) -> None:
         self.market, self.instruments, self.brokers, self.name = market, market.instruments, brokers, name
         self.orders: dict[int, Order] = {}
         self.by_text: dict[str, Order] = {}
         self.positions: dict[tuple[int, int], Position] = {}
-        self.closed: set[int] = set()  # instruments whose session is over
+        self.rules = EntryRules(market)
         self.fills = 0
+        self.self_matches = 0  # times an account would have met itself
+        self._prevention = prevention
         self._open: list[dict[int, Order]] = [{} for _ in self.instruments]
-        self._stops: list[dict[int, Order]] = [{} for _ in self.instruments]
+        self._stops = [Stops() for _ in self.instruments]
         self._numbers = 0
         self._event_id = 0
         self._out: list[Event] = []
@@ -111,12 +97,7 @@ class Engine:
         order = self.orders[number]
         if not order.open:
             return []
-        if not order.refusal and order.instrument in self.closed:
-            order.refusal = "the market is closed"
-        elif not order.refusal and len(self._open[order.instrument]) > MAX_OPEN_ORDERS:
-            order.refusal = f"more than {MAX_OPEN_ORDERS} open orders"
-        elif not order.refusal:
-            order.refusal = self._out_of_range(order)
+        order.refusal = order.refusal or self._not_now(order)
         if order.refusal:
             self._close(order, Status.REJECTED, now_ns, order.refusal)
             return self._events()
@@ -142,7 +123,7 @@ class Engine:
         changed = order.snapshot()
         changed.quantity, changed.price, changed.stop_price = quantity, price, stop_price
         problem = "" if order.open else "the order is closed"
-        problem = problem or checks.refusal(changed, self.instruments[order.instrument]) or self._out_of_range(changed)
+        problem = problem or checks.refusal(changed, self.instruments[order.instrument]) or self._not_now(changed)
         if not problem and quantity <= order.traded:
             problem = f"{order.traded} are traded already"
         if problem:
@@ -164,18 +145,42 @@ class Engine:
             self._trigger(order.instrument, now_ns)
         return self._events()
 
-    def expire(self, instrument: int, now_ns: int) -> list[Event]:
-        """The session of an instrument is over: its day orders expire, new ones are refused until `reopen`."""
-        self.closed.add(instrument)
-        for order in list(self._open[instrument].values()):
-            if order.validity == Validity.DAY:
-                self._leave(order, now_ns)
-                self._close(order, Status.EXPIRED, now_ns, "the session is over")
+    def set_state(self, instrument: int, state: int, now_ns: int, *, expired: bool = False) -> list[Event]:
+        """A trading state begins: a call ends with its trades, at the close day orders expire.
+
+        expired: the contract never opens again; then every order of it expires.
+        """
+        was_calling = self.rules.calling(instrument)
+        self.rules.states[instrument] = TickerState(state)
+        for fill in self.market.set_state(instrument, state, now_ns):
+            self._executed(self.orders[fill.order], fill)
+        if was_calling and not self.rules.calling(instrument):
+            self._after_call(instrument, now_ns)
+        if expired:
+            self.rules.expired.add(instrument)
+        if state == TickerState.CLOSED:
+            self.rules.day_over(instrument)
+            for order in list(self._open[instrument].values()):
+                if expired or order.validity == Validity.DAY:
+                    self._leave(order, now_ns)
+                    self._close(
+                        order, Status.EXPIRED, now_ns, "the contract expired" if expired else "the session is over"
+                    )
+        else:
+            self._trigger(instrument, now_ns)
         return self._events()
 
-    def reopen(self, instrument: int) -> None:
-        """The session of an instrument began."""
-        self.closed.discard(instrument)
+    def _after_call(self, instrument: int, now_ns: int) -> None:
+        """What the call left: orders at market are cancelled, and a market without a book meets the others again."""
+        for order in list(self._open[instrument].values()):
+            if not order.resting:
+                continue
+            if order.order_type == OrderType.MARKET:
+                order.resting = False
+                self._close(order, Status.CANCELED, now_ns, "market order: the auction left this quantity")
+            elif not self.market.has_book and self.market.available(instrument, order.side, order.price_ticks, 1):
+                self._leave(order, now_ns)
+                self._enter(order, now_ns)
 
     def on_batch(self, batch: Batch) -> list[Event]:
         """The market moved: executions of resting orders, and stops that the last trades trigger."""
@@ -197,57 +202,93 @@ class Engine:
             session=new.session, local_id=new.local_id, date_ns=now_ns, update_ns=now_ns,
         )  # fmt: skip
 
-    def _out_of_range(self, order: Order) -> str:
-        if order.order_type == OrderType.MARKET or self.market.in_range(order.instrument, order.price_ticks):
-            return ""
-        return f"price {order.price} is outside the price limits"
+    def _not_now(self, order: Order) -> str:
+        return self.rules.refusal(order, len(self._open[order.instrument]))
 
     def _enter(self, order: Order, now_ns: int) -> None:
         """Bring a working order to the market: wait for its stop, trade, rest, or cancel what may not rest."""
-        if order.order_type == OrderType.STOP_LIMIT and not order.triggered and not self._reached(order):
-            self._stops[order.instrument][order.number] = order
-            self._watch(order.instrument)
+        instrument, calling = order.instrument, self.rules.calling(order.instrument)
+        at_market = order.order_type == OrderType.MARKET
+        waits = order.order_type == OrderType.STOP_LIMIT and not order.triggered
+        if waits and (calling or not reached(order, self.market.last_ticks(instrument))):
+            self._stops[instrument].add(order)
+            self._watch(instrument)
             return
-        market = self.market
-        limit = None if order.order_type == OrderType.MARKET else order.price_ticks
-        where = (order.instrument, order.side, limit, order.leaves)
-        if order.validity == Validity.FILL_OR_KILL and market.available(*where) < order.leaves:
-            self._close(order, Status.CANCELED, now_ns, "fill or kill: not enough quantity")
-            return
+        if not calling:
+            limit = self.rules.limit(order)
+            if order.validity == Validity.FILL_OR_KILL and self._fillable(order, limit) < order.leaves:
+                self._close(order, Status.CANCELED, now_ns, "fill or kill: not enough quantity")
+                return
+            self._trade(order, limit, now_ns)
+            if not order.open:
+                return
+            if at_market:
+                where = "" if limit is None else " within the price limits"
+                self._close(order, Status.CANCELED, now_ns, f"market order: no more quantity on the other side{where}")
+                return
+            if order.validity == Validity.IMMEDIATE_OR_CANCEL:
+                self._close(order, Status.CANCELED, now_ns, "immediate or cancel: the rest did not trade")
+                return
+        price, broker = None if at_market else order.price_ticks, self.brokers[order.account]
+        self.market.rest(instrument, order.number, order.side, price, order.leaves, broker, now_ns)
+        order.resting = True
+
+    def _own(self, order: Order, limit: int | None) -> list[Order]:
+        """Resting orders of the same account that an incoming order could meet; empty when it may meet them."""
+        if self._prevention == self_match.ALLOW:
+            return []
+        return self_match.reachable(order, limit, self._open[order.instrument].values())
+
+    def _fillable(self, order: Order, limit: int | None) -> int:
+        """What an incoming order could trade at once, its account's own orders left out."""
+        own = self._own(order, limit)
+        if own and self._prevention != self_match.CANCEL_RESTING:
+            return self_match.quantity_before(self.market, order, self_match.first(self.market, own))
+        behind = sum(each.leaves for each in own) if self.market.has_book else 0
+        return self.market.available(order.instrument, order.side, limit, order.leaves + behind) - behind
+
+    def _trade(self, order: Order, limit: int | None, now_ns: int) -> None:
+        """Trade an incoming order against the market, and prevent its account from meeting itself."""
+        while order.open and (own := self._own(order, limit)):
+            met = self_match.first(self.market, own)
+            before = self_match.quantity_before(self.market, order, met)
+            if before >= order.leaves:
+                limit = met.price_ticks  # it ends before it gets there
+                break
+            if before:
+                self._take(order, met.price_ticks, before, now_ns)
+            self.self_matches += 1
+            if self._prevention != self_match.CANCEL_INCOMING:
+                self._leave(met, now_ns)
+                self._close(met, Status.CANCELED, now_ns, self_match.TEXT)
+            if self._prevention != self_match.CANCEL_RESTING:
+                self._close(order, Status.CANCELED, now_ns, self_match.TEXT)
+        if order.open:
+            self._take(order, limit, order.leaves, now_ns)
+
+    def _take(self, order: Order, limit: int | None, quantity: int, now_ns: int) -> None:
         broker = self.brokers[order.account]
-        taken = market.take(order.instrument, order.number, order.side, limit, order.leaves, broker, now_ns)
-        for fill in taken:
+        for fill in self.market.take(order.instrument, order.number, order.side, limit, quantity, broker, now_ns):
             self._executed(order, fill)
             if fill.order:
                 self._executed(self.orders[fill.order], fill)
-        if not order.open:
-            return
-        if limit is None:
-            self._close(order, Status.CANCELED, now_ns, "market order: no more quantity on the other side")
-        elif order.validity == Validity.IMMEDIATE_OR_CANCEL:
-            self._close(order, Status.CANCELED, now_ns, "immediate or cancel: the rest did not trade")
-        else:
-            market.rest(order.instrument, order.number, order.side, limit, order.leaves, broker, now_ns)
-            order.resting = True
 
     def _leave(self, order: Order, now_ns: int) -> None:
         if order.resting:
             self.market.withdraw(order.instrument, order.number, now_ns)
             order.resting = False
-        if self._stops[order.instrument].pop(order.number, None) is not None:
+        if self._stops[order.instrument].remove(order):
             self._watch(order.instrument)
-
-    def _reached(self, order: Order) -> bool:
-        last = self.market.last_ticks(order.instrument)
-        return last > 0 and (last >= order.stop_ticks if order.side == BUY else last <= order.stop_ticks)
 
     def _trigger(self, instrument: int, now_ns: int) -> None:
         """Send every stop that the last price reaches to the market; what they trade may reach more of them."""
         stops = self._stops[instrument]
-        while reached := [order for order in stops.values() if self._reached(order)]:
-            for order in reached:
+        if not stops or not self.rules.continuous(instrument):
+            return
+        while found := stops.reached(self.market.last_ticks(instrument)):
+            for order in found:
                 if order.open:
-                    del stops[order.number]
+                    stops.remove(order)
                     order.triggered = True
                     order.move(order.status, now_ns, "stop triggered")
                     self._emit(order)
@@ -255,10 +296,7 @@ class Engine:
             self._watch(instrument)
 
     def _watch(self, instrument: int) -> None:
-        stops = self._stops[instrument].values()
-        lows = [order.stop_ticks for order in stops if order.side != BUY]
-        highs = [order.stop_ticks for order in stops if order.side == BUY]
-        self.market.watch(instrument, max(lows, default=NO_LOW), min(highs, default=NO_HIGH))
+        self.market.watch(instrument, *self._stops[instrument].bounds())
 
     def _executed(self, order: Order, fill: Fill) -> None:
         order.traded += fill.quantity
@@ -293,9 +331,6 @@ class Engine:
         if order.open:
             order.move(order.working_status, now_ns)
         order.text = text
-        self._emit(order)
-
-    def _changed(self, order: Order) -> None:
         self._emit(order)
 
     def _emit(self, changed: Order | Position) -> None:

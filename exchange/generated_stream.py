@@ -13,18 +13,10 @@ import numpy as np
 from config.schema import Instrument
 from exchange import frames, generated_history
 from exchange import order_flow as flow
-from exchange.book import (
-    LEAVES,
-    MARKET_ROW_BUY,
-    MARKET_ROW_SELL,
-    OrderBook,
-    book_add,
-    book_match,
-    book_reduce,
-    book_remove,
-)
-from exchange.market import BUY, KIND_BOOK, KIND_TRADE, SELL, Array, Batch, Fill
-from profitdll.constants import TradeType
+from exchange.book import book_add
+from exchange.market import BUY, SELL, Array, Batch, Fill
+from exchange.venue import Venue
+from profitdll.constants import TickerState
 
 SPAN = 1 << 16  # prices a book can hold
 CAPACITY = 1 << 13  # resting orders of one book
@@ -40,7 +32,7 @@ WEIGHTS = 1.0 / np.arange(1, len(BROKERS) + 1)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
-class Stream:
+class Stream(Venue):
     """index: the instrument's; rates and start as the configuration says. Prices in and out are ticks."""
 
     def __init__(
@@ -53,12 +45,12 @@ class Stream:
         start_price: float,
         trades_per_s: float,
     ) -> None:
-        self.spec, self.index, self.start_ns = spec, index, start_ns
-        self._rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
+        self.words = np.zeros(12, np.int64)
         start_ticks = round(start_price / spec.tick) or DEFAULT_START_TICKS
-        self.book = OrderBook(max(1, start_ticks - SPAN // 2), SPAN, CAPACITY)
-        self.slots: dict[int, int] = {}  # client order -> slot
-        self.pending: list[Batch] = []  # what clients did to the book and nobody was told yet
+        base_ticks = max(1, start_ticks - SPAN // 2)
+        super().__init__(spec, index, base_ticks=base_ticks, span=SPAN, capacity=CAPACITY, start_ticks=start_ticks)
+        self.start_ns = start_ns
+        self._rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
         bar_ns = spec.bar_seconds * 1_000_000_000
         past = generated_history.generate(self._rng, start_ns, start_ticks, bar_ns, spec.tick, BROKERS, WEIGHTS)
         past["index"] = index
@@ -69,10 +61,8 @@ class Stream:
         self.numbers = np.array(
             [reference, reference, markets, limits, (limits - markets) / RESTING_ORDERS, MEAN_SIZE], np.float64
         )
-        self.words = np.zeros(12, np.int64)
         self.words[flow.W_NEXT_NS] = self.words[flow.W_LAST_NS] = start_ns
-        self.words[flow.W_TRADE_NUMBER] = len(past)
-        self.words[flow.W_LAST_TICKS] = start_ticks
+        self.trade_number = len(past)
         self.words[flow.W_LOW], self.words[flow.W_HIGH] = -1, 1 << 62
         self.words[flow.W_END_NS] = end_ns
         self._cumulative = np.cumsum(WEIGHTS)
@@ -83,7 +73,6 @@ class Stream:
         self._books = np.zeros((ROOM + flow.STEP_EVENTS, 2, flow.LEVELS, 3), np.int64)
         self._times = np.zeros(ROOM + flow.STEP_EVENTS, np.int64)
         self._clients = np.zeros((flow.STEP_EVENTS, 4), np.int64)
-        self._shown = np.zeros((2, flow.LEVELS, 3), np.int64)
         self._fill_book()
 
     def _draw(self) -> None:
@@ -105,22 +94,56 @@ class Stream:
     def _deepen(self) -> None:
         flow.deepen(*self.book.arrays, self.words, self.numbers, self._cumulative, BROKERS, self._draws[0])
 
+    def set_state(self, state: int, now_ns: int) -> list[Fill]:
+        """The background traders act only while trading is continuous, and go on at the moment at which it begins."""
+        fills = super().set_state(state, now_ns)
+        if state == TickerState.OPENED:
+            self.words[flow.W_NEXT_NS] = max(int(self.words[flow.W_NEXT_NS]), now_ns)
+            self.words[flow.W_LAST_NS] = self.words[flow.W_NEXT_NS]
+        return fills
+
     @property
     def next_ns(self) -> int | None:
         """Market time of the next event; None when the session is over."""
         if self.pending:
             return self.pending[0].last_ns
+        if self.state != TickerState.OPENED:
+            return None
         due = int(self.words[flow.W_NEXT_NS])
         return due if due <= self.words[flow.W_END_NS] else None
+
+    # the numbers that the kernel counts on
 
     @property
     def last_ticks(self) -> int:
         return int(self.words[flow.W_LAST_TICKS])
 
+    @last_ticks.setter
+    def last_ticks(self, ticks: int) -> None:
+        self.words[flow.W_LAST_TICKS] = ticks
+
+    @property
+    def trade_number(self) -> int:
+        return int(self.words[flow.W_TRADE_NUMBER])
+
+    @trade_number.setter
+    def trade_number(self, number: int) -> None:
+        self.words[flow.W_TRADE_NUMBER] = number
+
+    @property
+    def order_number(self) -> int:
+        return int(self.words[flow.W_ORDER_NUMBER])
+
+    @order_number.setter
+    def order_number(self, number: int) -> None:
+        self.words[flow.W_ORDER_NUMBER] = number
+
     def run(self, to_ns: int, limit: int) -> Batch | None:
         """Play up to `to_ns`; None when nothing came of it."""
         if self.pending:
             return self.pending.pop(0)
+        if self.state != TickerState.OPENED:
+            return None
         while int(self.words[flow.W_NEXT_NS]) <= min(to_ns, int(self.words[flow.W_END_NS])):
             if self.words[flow.W_DRAW] == DRAWS:
                 self._draw()
@@ -139,7 +162,7 @@ class Stream:
     def _client_fill(self, row: Array, ts_ns: int) -> Fill:
         owner, ticks, quantity, done = row.tolist()
         if done:
-            del self.slots[owner]
+            self.forget(owner)
         return Fill(owner, ticks, quantity, ts_ns)
 
     def _batch(self, trades: int, books: int, fills: Sequence[Fill], last_ns: int) -> Batch:
@@ -164,67 +187,3 @@ class Stream:
         count = trades + books
         symbols = np.full(count, self.index, np.int32)
         return Batch(self._kinds[:count].copy(), symbols, trade, book, fills, last_ns)
-
-    # -- client orders
-
-    def take(self, side: int, limit_ticks: int | None, quantity: int, broker: int, now_ns: int) -> list[Fill]:
-        """Match an incoming order; its trades are printed with both brokers."""
-        row = self.limit_row(side, limit_ticks)
-        count = book_match(*self.book.arrays, self.book.fills, side, row, quantity)
-        fills = []
-        for i in range(count):
-            slot, _, row, traded, other, owner = self.book.fills[i].tolist()
-            ticks = self.book.base_ticks + row
-            fills.append(Fill(owner, ticks, traded, now_ns))
-            if owner and (i < count - 1 or self.book.orders[slot, LEAVES] == 0):
-                del self.slots[owner]
-            self.words[flow.W_TRADE_NUMBER] += 1
-            parties = (broker, other) if side == BUY else (other, broker)
-            kind = TradeType.BUY_AGGRESSOR if side == BUY else TradeType.SELL_AGGRESSOR
-            self._print((now_ns, ticks, traded, *parties, kind, int(self.words[flow.W_TRADE_NUMBER])))
-        self.told(now_ns)
-        return fills
-
-    def _print(self, row: tuple[int, ...]) -> None:
-        self._trades[0] = row
-        self._kinds[0] = KIND_TRADE
-        self.words[flow.W_LAST_TICKS] = row[flow.T_TICKS]
-        self.pending.append(self._batch(1, 0, (), row[flow.T_TS]))
-
-    def told(self, now_ns: int) -> None:
-        """Queue a book message when the first ten levels changed."""
-        if flow.show(self.book.levels, self.book.state, self._shown, self._books[0]):
-            self._times[0] = now_ns
-            self._kinds[0] = KIND_BOOK
-            self.pending.append(self._batch(0, 1, (), now_ns))
-
-    def rest(self, owner: int, side: int, ticks: int, quantity: int, broker: int, now_ns: int) -> None:
-        self.words[flow.W_ORDER_NUMBER] += 1
-        number = int(self.words[flow.W_ORDER_NUMBER])
-        slot = book_add(*self.book.arrays, number, side, self.book.row(ticks), quantity, broker, owner)
-        if slot < 0:
-            raise OverflowError(f"the book of {self.spec.symbol} has no room for another order")
-        self.slots[owner] = slot
-        self.told(now_ns)
-
-    def withdraw(self, owner: int, now_ns: int) -> None:
-        book_remove(*self.book.arrays, self.slots.pop(owner))
-        self.told(now_ns)
-
-    def reduce(self, owner: int, leaves: int, now_ns: int) -> None:
-        book_reduce(self.book.levels, self.book.orders, self.slots[owner], leaves)
-        self.told(now_ns)
-
-    def limit_row(self, side: int, limit_ticks: int | None) -> int:
-        """The ladder row of a limit, or beyond every row."""
-        if limit_ticks is None:
-            return int(MARKET_ROW_BUY if side == BUY else MARKET_ROW_SELL)
-        return self.book.row(limit_ticks)
-
-    def history(self, from_ns: int, to_ns: int) -> Array:
-        """Trades with from <= time <= to, oldest first: (n,) TRADE_BODY."""
-        if len(self._played) > 1:
-            self._played = [np.concatenate(self._played)]
-        times = self._played[0]["ts_ns"]
-        start, end = np.searchsorted(times, from_ns, "left"), np.searchsorted(times, to_ns, "right")
-        return self._played[0][start:end]

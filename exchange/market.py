@@ -1,7 +1,8 @@
 """What every source of market is to the exchange: something that plays events by market time and takes orders.
 
-Two sources keep this contract: `tape_market` (a recording, which our orders do not change) and `generated_market` (a
-real book, which they do). A source has no clock and no sockets: time comes in as an argument, frames go out.
+Sources that keep this contract: `tape_market` (a recording, which our orders do not change), and those with real
+books, which they do (`book_market`): `generated_market` and `mixed_market`.
+A source has no clock and no sockets: time comes in as an argument, frames go out.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class MarketSource(Protocol):
     """A market. Prices are whole ticks; `owner` is the exchange's number of a client order, > 0."""
 
     instruments: Sequence[Instrument]
+    has_book: bool  # client orders stand in a real book: they meet each other, and calls can be held
 
     @property
     def first_ns(self) -> int:
@@ -74,6 +76,12 @@ class MarketSource(Protocol):
     def in_range(self, instrument: int, price_ticks: int) -> bool:
         """Whether an order may have this price."""
 
+    def set_state(self, instrument: int, state: int, now_ns: int) -> list[Fill]:
+        """A trading state begins. Returns the executions of a call that it ends; both sides of one are two fills.
+
+        What such a call leaves of orders at market is taken out of the book.
+        """
+
     def available(self, instrument: int, side: int, limit_ticks: int | None, wanted: int) -> int:
         """What an incoming order could trade at once, counted up to `wanted`; None: at any price."""
 
@@ -83,9 +91,16 @@ class MarketSource(Protocol):
         """Trade an incoming order now. Returns its executions, each with the client order on the other side, or 0."""
 
     def rest(
-        self, instrument: int, owner: int, side: int, price_ticks: int, quantity: int, broker: int, now_ns: int
+        self,
+        instrument: int,
+        owner: int,
+        side: int,
+        price_ticks: int | None,
+        quantity: int,
+        broker: int,
+        now_ns: int,
     ) -> None:
-        """Put what is left of a limit order into its queue."""
+        """Put what is left of an order into its queue. None: at market, while a call lasts."""
 
     def withdraw(self, instrument: int, owner: int, now_ns: int) -> None:
         """Take a resting order out."""

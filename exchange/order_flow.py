@@ -33,9 +33,9 @@ from exchange.book import (
     OWNER,
     SELL,
     book_add,
-    book_depth,
     book_match,
     book_remove,
+    book_show,
 )
 from shm.jit import inline, kernel
 
@@ -169,20 +169,6 @@ def _wait_ns(state: Any, numbers: Any, draw: Any) -> Any:
     return max(1, int(-log(1.0 - draw) / rate * 1e9))
 
 
-@kernel(f"boolean({_I2}, {_I1}, int64[:, :, ::1], int64[:, :, ::1])")
-def show(levels: Any, state: Any, shown: Any, out: Any) -> bool:
-    """The ten best levels of both sides into `out` (2, 10, 3); whether they differ from `shown`, which follows."""
-    book_depth(levels, state, BUY, out[0])
-    book_depth(levels, state, SELL, out[1])
-    for side in range(2):
-        for level in range(LEVELS):
-            for field in range(3):
-                if out[side, level, field] != shown[side, level, field]:
-                    shown[:] = out
-                    return True
-    return False
-
-
 @kernel(
     f"void({_BOOK}, {_I2}, {_I1}, float64[::1], float64[:, ::1], float64[::1], {_I1}, int64, int64, "
     f"uint8[::1], {_I2}, int64[:, :, :, ::1], {_I1}, {_I2}, int64[:, :, ::1])"
@@ -226,7 +212,7 @@ def flow_run(
             if orders[slot, OWNER] == 0:
                 book_remove(levels, orders, live, state, slot)
         deepen(levels, orders, live, state, words, numbers, cumulative, codes, draw)
-        if show(levels, state, shown, books[words[W_BOOKS]]):
+        if book_show(levels, state, shown, books[words[W_BOOKS]]):
             times[words[W_BOOKS]] = words[W_NEXT_NS]
             words[W_BOOKS] += 1
             kinds[events] = 1

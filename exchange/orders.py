@@ -42,6 +42,24 @@ class InvalidTransition(RuntimeError):
     """The engine tried a change of status that the table does not know; the message tells the order's history."""
 
 
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """What a client asks for. `instrument` is -1 with `refusal` set when the ticker cannot be traded."""
+
+    account: int
+    instrument: int
+    ticker: str
+    side: int
+    order_type: int
+    validity: int
+    quantity: int
+    price: float
+    stop_price: float
+    session: int = 0
+    local_id: int = 0
+    refusal: str = ""
+
+
 @dataclass(slots=True)
 class Order:
     """One order. `price` and `stop_price` are points as they were sent (-1: none), `_ticks` the same in whole ticks.

@@ -23,7 +23,7 @@ from exchange.listing import Account, Listings
 from exchange.market_clock import MarketClock
 from exchange.server import Moment, Server
 from exchange.tally import Tally
-from exchange.trading_day import TradingDay
+from exchange.trading_day import Change, TradingDay
 from profitdll.constants import TickerState
 from runtime.clock import wall_ns
 from runtime.context import StageContext
@@ -57,11 +57,11 @@ class ExchangeStage(Stage):
             raise Refusal(str(error)) from error
         first_ns = self.market.first_ns
         self._market_clock = MarketClock(first_ns, config.exchange.speed)
-        self._day = TradingDay(config.instruments, first_ns)
+        self._day = TradingDay(config.instruments, first_ns, self.market.has_book)
         self._tally = Tally()
         account = Account(config.execution.account, config.execution.broker, secrets.routing_password)
         name = f"{datetime.fromtimestamp(first_ns // 1_000_000_000, zone):%y%m%d}-{context.epoch}-"
-        self.engine = Engine(self.market, [account.broker], name)
+        self.engine = Engine(self.market, [account.broker], name, config.exchange.self_match)
         self._desk = Desk(
             self.engine,
             Listings(config.instruments),
@@ -76,6 +76,9 @@ class ExchangeStage(Stage):
             self.server = Server(config.exchange.port, self._desk, simulated_password(), self._tally, context.log)
         except PortTaken as error:
             raise Refusal(str(error)) from error
+        for index, state in enumerate(self._day.initial):
+            if state != TickerState.OPENED:
+                self._change_state(Change(first_ns, index, state))
         nets = [f"net_position_{index}" for index in range(len(config.instruments))]
         context.counters.declare(*asdict(self._tally), *nets, "tape_ended", "port")
         context.counters.set("port", self.server.port)
@@ -146,12 +149,14 @@ class ExchangeStage(Stage):
     def _change_sessions(self, until_ns: int) -> int:
         changes = self._day.due(until_ns)
         for change in changes:
-            if change.state == TickerState.CLOSED:
-                self.server.tell(self.engine.expire(change.instrument, change.ns))
-            else:
-                self.engine.reopen(change.instrument)
-            self.server.tell_state(change)
+            self._change_state(change)
         return len(changes)
+
+    def _change_state(self, change: Change) -> None:
+        expired = self._day.expired(change.instrument, change.ns)
+        events = self.engine.set_state(change.instrument, change.state, change.ns, expired=expired)
+        self.server.tell_state(change)
+        self.server.tell(events)
 
     def _sleep_ns(self, timeout_ns: int) -> int:
         now_ns = self._clock.monotonic_ns()

@@ -50,6 +50,8 @@ class _Depth:
 class TapeMarket:
     """Plays a `Recording`. See `exchange.market.MarketSource` for the contract of each method."""
 
+    has_book = False
+
     def __init__(self, instruments: Sequence[Instrument], tape: Recording) -> None:
         self.instruments = instruments
         self._tape = tape
@@ -146,6 +148,9 @@ class TapeMarket:
     def in_range(self, instrument: int, price_ticks: int) -> bool:
         return price_ticks > 0
 
+    def set_state(self, instrument: int, state: int, now_ns: int) -> list[Fill]:
+        return []  # a recording brings its own auctions, as trades
+
     def available(self, instrument: int, side: int, limit_ticks: int | None, wanted: int) -> int:
         return sum(row[2] for row in self._depth[instrument].walk(side, limit_ticks, wanted))
 
@@ -160,8 +165,17 @@ class TapeMarket:
         return fills
 
     def rest(
-        self, instrument: int, owner: int, side: int, price_ticks: int, quantity: int, broker: int, now_ns: int
+        self,
+        instrument: int,
+        owner: int,
+        side: int,
+        price_ticks: int | None,
+        quantity: int,
+        broker: int,
+        now_ns: int,
     ) -> None:
+        if price_ticks is None:
+            raise ValueError("an order at market cannot rest in a recorded market")
         count = self._resting[instrument]
         if count == MAX_RESTING:
             raise OverflowError(f"{MAX_RESTING} client orders rest in {self.instruments[instrument].symbol} already")

@@ -1,11 +1,14 @@
-"""When each instrument's session closes and opens again, in market time. Pure: the start is an argument.
+"""When each instrument's trading states begin, in market time. Pure: the start is an argument.
 
-The market counts as open where it starts, also outside the configured hours: that a recording has trades there is
-the better evidence. The first close is the next one after the start.
+A day is: pre-opening (a call, if the configuration gives it minutes), open, pre-closing (likewise), closed. The market
+counts as open where it starts, also outside the configured hours: that a recording has trades there is the better
+evidence; only inside one of the calls it starts in that call. A contract's last session is that of its last trading
+day: from its close on it stays closed.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -14,9 +17,12 @@ from zoneinfo import ZoneInfo
 from config.schema import Instrument
 from profitdll.constants import TickerState
 
+MINUTE_NS = 60 * 1_000_000_000
+NEVER_NS = 1 << 62
+
 
 class Change(NamedTuple):
-    """An instrument's session ends or begins."""
+    """A trading state of an instrument begins."""
 
     ns: int
     instrument: int
@@ -40,21 +46,53 @@ def next_at(after_ns: int, local_time: str, timezone: str) -> int:
 
 
 class TradingDay:
-    """The changes of all instruments in order of time."""
+    """The changes of all instruments in order of time, and the state in which each of them starts.
 
-    def __init__(self, instruments: Sequence[Instrument], start_ns: int) -> None:
+    calls: whether the market can hold them (`MarketSource.has_book`); without, a day is open, then closed.
+    """
+
+    def __init__(self, instruments: Sequence[Instrument], start_ns: int, calls: bool = False) -> None:
         self._instruments = instruments
-        self._next = [self._change(index, start_ns, TickerState.CLOSED) for index in range(len(instruments))]
+        self._cycles = [_cycle(spec, calls) for spec in instruments]
+        self._last_ns = [last_close_ns(spec) for spec in instruments]
+        self.initial = [self._initial(index, start_ns) for index in range(len(instruments))]
+        self._next = [self._after(index, start_ns, state) for index, state in enumerate(self.initial)]
 
-    def _change(self, index: int, after_ns: int, state: int) -> Change:
+    def _initial(self, index: int, start_ns: int) -> int:
+        """Expired, in one of the calls before the session and before the close, or open."""
+        if start_ns >= self._last_ns[index]:
+            return TickerState.CLOSED
+        for state, following in itertools.pairwise([*self._cycles[index], self._cycles[index][0]]):
+            if state not in (TickerState.PRE_OPENING, TickerState.PRE_CLOSING):
+                continue
+            if self._moment(index, start_ns, following) <= self._moment(index, start_ns, state):
+                return state
+        return TickerState.OPENED
+
+    def _moment(self, index: int, after_ns: int, state: int) -> int:
+        """The first time after `after_ns` at which that state begins."""
         spec = self._instruments[index]
-        if state == TickerState.CLOSED:
-            return Change(next_at(after_ns, spec.session_close, spec.timezone), index, state)
+        if state in (TickerState.PRE_OPENING, TickerState.OPENED):
+            early_ns = spec.pre_open_minutes * MINUTE_NS if state == TickerState.PRE_OPENING else 0
+            return next_at(after_ns + early_ns, spec.session_open, spec.timezone) - early_ns
+        early_ns = spec.closing_call_minutes * MINUTE_NS if state == TickerState.PRE_CLOSING else 0
+        return next_at(after_ns + early_ns, spec.session_close, spec.timezone) - early_ns
+
+    def _after(self, index: int, now_ns: int, state: int) -> Change:
+        """The change that follows a state which stands since `now_ns` or was the first."""
+        if now_ns >= self._last_ns[index]:
+            return Change(NEVER_NS, index, TickerState.CLOSED)
+        cycle = self._cycles[index]
+        following = cycle[(cycle.index(TickerState(state)) + 1) % len(cycle)]
         # a market of 24 hours opens at the moment at which it closes
-        return Change(next_at(after_ns - 1, spec.session_open, spec.timezone), index, state)
+        return Change(self._moment(index, now_ns - (state == TickerState.CLOSED), following), index, following)
+
+    def expired(self, instrument: int, now_ns: int) -> bool:
+        """Whether the contract's last session is over: it never opens again."""
+        return now_ns >= self._last_ns[instrument]
 
     def next_ns(self) -> int:
-        """Market time of the next change."""
+        """Market time of the next change; NEVER_NS when every contract has expired."""
         return min(self._next).ns
 
     def due(self, now_ns: int) -> list[Change]:
@@ -62,6 +100,20 @@ class TradingDay:
         out = []
         while (change := min(self._next)).ns <= now_ns:
             out.append(change)
-            other = TickerState.OPENED if change.state == TickerState.CLOSED else TickerState.CLOSED
-            self._next[change.instrument] = self._change(change.instrument, change.ns, other)
+            self._next[change.instrument] = self._after(change.instrument, change.ns, change.state)
         return out
+
+
+def _cycle(spec: Instrument, calls: bool) -> list[TickerState]:
+    """The states of a day in their order."""
+    states = [TickerState.PRE_OPENING] if calls and spec.pre_open_minutes else []
+    states.append(TickerState.OPENED)
+    states += [TickerState.PRE_CLOSING] if calls and spec.closing_call_minutes else []
+    return [*states, TickerState.CLOSED]
+
+
+def last_close_ns(spec: Instrument) -> int:
+    """Market time at which the contract's last session ends, NEVER_NS when the configuration names no last day."""
+    if not spec.last_trading_day:
+        return NEVER_NS
+    return local_ns(date.fromisoformat(spec.last_trading_day), spec.session_close, spec.timezone)

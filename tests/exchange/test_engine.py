@@ -11,7 +11,7 @@ from exchange.generated_market import GeneratedMarket
 from exchange.orders import InvalidTransition, Order
 from exchange.positions import Position
 from profitdll.constants import OrderStatus as Status
-from profitdll.constants import OrderType, Validity
+from profitdll.constants import OrderType, TickerState, Validity
 from tests.exchange.kit import SECOND_NS, START_NS, TICK, TapeRows, instrument
 
 BUY, SELL = 1, 2
@@ -207,11 +207,11 @@ def test_day_orders_expire_at_the_close_others_stay_and_new_ones_are_refused():
     day, _ = send(engine, new(BUY, 100, 1))
     stop, _ = send(engine, new(BUY, 110, 1, OrderType.STOP_LIMIT, 109))
     kept, _ = send(engine, new(BUY, 100, 1, validity=Validity.GOOD_TILL_CANCEL))
-    assert statuses(engine.expire(0, NOW)) == [Status.EXPIRED, Status.EXPIRED]
+    assert statuses(engine.set_state(0, TickerState.CLOSED, NOW)) == [Status.EXPIRED, Status.EXPIRED]
     assert (day.status, stop.status, kept.status) == (Status.EXPIRED, Status.EXPIRED, Status.NEW)
     refused, _ = send(engine, new(BUY, 100, 1))
     assert (refused.status, refused.text) == (Status.REJECTED, "the market is closed")
-    engine.reopen(0)
+    engine.set_state(0, TickerState.OPENED, NOW)
     assert send(engine, new(BUY, 100, 1))[0].status == Status.NEW
 
 
