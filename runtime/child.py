@@ -9,28 +9,40 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime.stage import Stage
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def main(name: str, run_folder: str) -> int:
+def make_stage(name: str) -> Stage:
+    """The stage of that name, as the topology has it."""
+    from runtime.topology import BY_NAME
+
+    spec = BY_NAME[name]
+    module, _, factory = spec.factory.partition(":")
+    stage: Stage = getattr(import_module(module), factory)(*spec.arguments)
+    return stage
+
+
+def main(name: str, run_folder: str, make: Callable[[str], Stage] = make_stage) -> int:
+    """Be that stage until it ends; returns the exit code. `make` gives the stage object."""
     if sys.path[0] != str(PROJECT):
         sys.path.insert(0, str(PROJECT))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from runtime.context import StageContext
     from runtime.stage import run
-    from runtime.topology import BY_NAME
     from shm import counters as words
 
     context = StageContext.attach(name, Path(run_folder))
     context.counters.words[words.STAGE_PID] = os.getpid()
-    spec = BY_NAME[name]
-    module, _, factory = spec.factory.partition(":")
-    stage = getattr(import_module(module), factory)(*spec.arguments)
     try:
-        return run(stage, context)
+        return run(make(name), context)
     finally:
         context.close()
 

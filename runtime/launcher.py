@@ -40,6 +40,7 @@ from shm.segment import Segment, SegmentError, remove_dead_runs, run_prefix, sup
 START_TIMEOUT_NS = 120_000_000_000
 STOP_TIMEOUT_NS = DRAIN_NS + 5_000_000_000
 POLL_S = 0.02
+CHILD = "runtime.child"  # the main program of a stage's process
 
 
 class LaunchError(RuntimeError):
@@ -160,7 +161,7 @@ class Launcher:
         logs = self.folder / "logs"
         logs.mkdir(exist_ok=True)
         python, variables = python_command()
-        command = [python, "-m", "runtime.child", child.spec.name, str(self.folder)]
+        command = [python, "-m", CHILD, child.spec.name, str(self.folder)]
         # out of reach of the terminal's Ctrl-C, Ctrl-Break and close: stages are told by their word
         flags = {"process_group": 0}
         if sys.platform == "win32":

@@ -1,0 +1,187 @@
+"""A broker and a journal that die at a named instant: the process ends by SIGKILL exactly there, in its own hand.
+
+The instant is told by an environment variable (`VARIABLE`, a `Death` as JSON). What happens at the broker's door is also
+written to a diary that nobody else writes: each call of SendOrder before it is made, and each death. A record in it is
+one `write`, so it survives the death of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from execution import journal_file
+from execution.events import LIMIT, MARKET, STOP_LIMIT
+
+VARIABLE = "QT_TEST_DEATH"
+DIARY = "diary.jsonl"
+ROLES = {LIMIT: "entry", STOP_LIMIT: "stop", MARKET: "exit"}
+
+RANDOM = "random"
+TORN = "half of an intent is written"
+INSIDE = "inside SendOrder"
+HELD = "after SendOrder, the exchange has not read it"
+CALLBACK = "in the order callback"
+FILL_SEEN = "a fill is known, not journaled"
+BEFORE_CANCEL = "before a cancel"
+AFTER_CANCEL = "after a cancel"
+LOGGED_IN = "logged in, nothing asked"
+LISTING = "recovery has listed the orders"
+BEFORE = {role: f"intent journaled, before SendOrder of the {role}" for role in ROLES.values()}
+AFTER = {role: f"after SendOrder of the {role}, its result not journaled" for role in ROLES.values()}
+INSTANTS = (
+    RANDOM, TORN, *BEFORE.values(), INSIDE, HELD, *AFTER.values(), CALLBACK, FILL_SEEN, BEFORE_CANCEL, AFTER_CANCEL,
+    LOGGED_IN, LISTING,
+)  # fmt: skip
+
+
+class Death(msgspec.Struct, frozen=True):
+    """At the (skip + 1)-th time that `instant` is reached, wait `delay_us` and die."""
+
+    instant: str
+    skip: int = 0
+    delay_us: int = 0
+
+
+class Call(msgspec.Struct, frozen=True, tag="call"):
+    """SendOrder is about to be called."""
+
+    epoch: int
+    ns: int  # monotonic
+    side: int
+    order_type: int
+    quantity: int
+    price: float
+    stop_price: float
+
+
+class Died(msgspec.Struct, frozen=True, tag="died"):
+    epoch: int
+    ns: int
+    instant: str
+
+
+def read_diary(folder: Path) -> list[Call | Died]:
+    path = folder / DIARY
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [msgspec.json.decode(line, type=Call | Died) for line in lines]
+
+
+class Reaper:
+    """Knows when to die, and keeps the diary."""
+
+    def __init__(self, folder: Path, epoch: int) -> None:
+        text = os.environ.get(VARIABLE, "")
+        self.death = msgspec.json.decode(text, type=Death) if text else Death("")
+        self.epoch = epoch
+        self._left = self.death.skip
+        self._diary = os.open(folder / DIARY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(self, entry: Call | Died) -> None:
+        os.write(self._diary, msgspec.json.encode(entry) + b"\n")
+
+    def due(self, instant: str) -> bool:
+        """Whether this is the time; counts."""
+        if instant != self.death.instant:
+            return False
+        self._left -= 1
+        return self._left < 0
+
+    def reached(self, instant: str) -> None:
+        if self.due(instant):
+            time.sleep(self.death.delay_us / 1e6)
+            self.die()
+
+    def die(self) -> None:
+        self.note(Died(self.epoch, time.perf_counter_ns(), self.death.instant))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_soon(self) -> None:
+        """On a thread of its own, `delay_us` from now, wherever the caller is then."""
+        started = threading.Event()
+
+        def spin() -> None:
+            started.set()
+            until = time.perf_counter_ns() + self.death.delay_us * 1000
+            while time.perf_counter_ns() < until:
+                pass
+            self.die()
+
+        threading.Thread(target=spin, daemon=True).start()
+        started.wait()
+
+
+class MortalBroker:
+    """A broker whose calls can be the last. What it does not name goes straight to the real one."""
+
+    def __init__(self, inner: Any, reaper: Reaper, exchange_pid: int) -> None:
+        self._inner = inner
+        self._reaper = reaper
+        self._exchange_pid = exchange_pid
+        reaper.reached(LOGGED_IN)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
+        reaper, role = self._reaper, ROLES[order_type]
+        reaper.reached(BEFORE[role])
+        reaper.note(
+            Call(reaper.epoch, time.perf_counter_ns(), side, order_type, quantity, float(price), float(stop_price))
+        )
+        held = reaper.due(HELD)
+        if held:
+            os.kill(self._exchange_pid, signal.SIGSTOP)
+        if reaper.due(INSIDE):
+            reaper.die_soon()
+        local_id: int = self._inner.send(symbol, side, order_type, quantity, price, stop_price)
+        if held:
+            reaper.die()
+        reaper.reached(AFTER[role])
+        return local_id
+
+    def cancel(self, cl_order_id: str) -> None:
+        self._reaper.reached(BEFORE_CANCEL)
+        self._inner.cancel(cl_order_id)
+        self._reaper.reached(AFTER_CANCEL)
+
+    def order_details(self, local_id: int, cl_order_id: str) -> Any:
+        details = self._inner.order_details(local_id, cl_order_id)
+        if details is not None and details.traded_quantity > 0:
+            self._reaper.reached(FILL_SEEN)
+        return details
+
+    def orders(self) -> Any:
+        found = self._inner.orders()
+        self._reaper.reached(LISTING)
+        return found
+
+
+def mortal_callback(changed: Callable[[int, str], None], reaper: Reaper) -> Callable[[int, str], None]:
+    """For the DLL's thread."""
+
+    def callback(local_id: int, cl_order_id: str) -> None:
+        reaper.reached(CALLBACK)
+        changed(local_id, cl_order_id)
+
+    return callback
+
+
+def mortal_writes(reaper: Reaper) -> None:
+    """From now on a write of the journal that holds an intent may stop in its middle, and be the last."""
+    write_at = journal_file._write_at
+
+    def write(number: int, data: bytes, at: int) -> int:
+        if b"SendOrder" in data and reaper.due(TORN):
+            write_at(number, data[: len(data) - 40], at)
+            reaper.die()
+        return write_at(number, data, at)
+
+    journal_file._write_at = write

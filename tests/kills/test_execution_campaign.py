@@ -1,0 +1,37 @@
+"""Execution dies twenty times in the default run, three hundred times with `-m slow`, while it trades all the time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kills.execution_campaign import ExecutionCampaign, Outcome, campaign_config
+
+pytestmark = [
+    pytest.mark.xdist_group("spine"),
+    pytest.mark.skipif(sys.platform == "win32", reason="kills by signals; Windows has its own run with a kill"),
+]
+
+
+def campaign(folder: Path, seed: int, kills: int, more: str = "") -> Outcome:
+    run = folder / "runs" / "run"
+    run.mkdir(parents=True)
+    outcome = ExecutionCampaign(campaign_config(folder, more), run, seed).run(kills)
+    assert outcome.problems == []
+    assert sum(outcome.kills.values()) == kills
+    assert (outcome.twice, outcome.unknown) == (0, 0)
+    assert outcome.orders >= kills and outcome.contracts >= kills // 2, "it traded"
+    return outcome
+
+
+@pytest.mark.timeout(300)
+def test_twenty_deaths_of_execution(tmp_path: Path) -> None:
+    campaign(tmp_path, 20261122, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_three_hundred_deaths_of_execution(tmp_path: Path) -> None:
+    campaign(tmp_path, 7, 300)
