@@ -49,6 +49,7 @@ class Started(_Record, frozen=True):
     market_ns: int
     epoch: int
     mode: str
+    run: str = ""  # name of its folder: the journal of an account goes on from run to run
 
 
 class SignalSeen(_Record, frozen=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from config.schema import Config
 from execution.journal import Journal, read_ledger
 from execution.journal_format import JournalError, Record
 from execution.ledger import Ledger
@@ -21,13 +22,17 @@ JOURNAL_FILE = "orders.journal"
 SLOW_SYNC_NS = 100_000_000  # counted
 
 
-def journal_path(context: StageContext) -> Path:
+def journal_of(config: Config, run_folder: Path) -> Path:
     """Paper: of the run, whose exchange begins afresh. Else of the account, whose orders and positions outlive a run."""
-    execution = context.config.execution
-    if context.config.mode == "paper":
-        return context.run_folder / "execution" / JOURNAL_FILE
-    mode = context.config.mode
-    return context.run_folder.parent / f"{mode}-{execution.broker}-{execution.account}" / JOURNAL_FILE
+    execution = config.execution
+    if config.mode == "paper":
+        return run_folder / "execution" / JOURNAL_FILE
+    return run_folder.parent / f"{config.mode}-{execution.broker}-{execution.account}" / JOURNAL_FILE
+
+
+def journal_path(context: StageContext) -> Path:
+    """As `journal_of`, of the run that the context belongs to."""
+    return journal_of(context.config, context.run_folder)
 
 
 class JournalKeeper:

@@ -7,51 +7,103 @@ difference: they were not carried out either.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from config.schema import Config
 from consensus.weights import Weights
 from execution.contracts import contracts_of
-from execution.events import LEDGER_TYPES, Input, Started
+from execution.events import LEDGER_TYPES, Input, LedgerRecord, Publish, Started
 from execution.journal_format import INPUT_TYPES, Record, encode_record
 from execution.ledger import Ledger
 from execution.machine import Machine
 from execution.recovery import restore
 from execution.risk.gate import RiskGate
 
+# what a machine may say to inputs that no machine can have been given: the journal was altered
+IMPOSSIBLE = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Difference:
-    """At record `number` of the journal (from 0) there stands `written`, and the machine says `computed`."""
+    """At record `number` of the journal (from 0) there stands `written`, and the machine says `computed`.
+
+    `written` None: it says more than was written before the next input. `computed` None: it says nothing, or, with
+    `why`, cannot take it.
+    """
 
     number: int
     written: Record | None
     computed: Record | None
+    epoch: int = -1  # of the incarnation
+    cause: Input | None = None  # the input that it answers
+    why: str = ""
+
+
+@dataclass
+class Recomputed:
+    """What was gone through. `outputs`: type name (of a published message: its own) -> how many."""
+
+    incarnations: int = 0
+    inputs: int = 0
+    outputs: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
 
 
 def recompute(config: Config, weights: Weights, records: Iterable[Record]) -> list[Difference]:
     """Every difference, oldest first. `weights`: those that the run began with. Raises ValueError without a start."""
-    differences: list[Difference] = []
-    earlier: list[Record] = []
+    return recompute_run(config, weights, records).differences
+
+
+def recompute_run(
+    config: Config, weights: Weights, records: Iterable[Record], run: str = "", only_first: bool = False
+) -> Recomputed:
+    """As `recompute`, with counts. run: compare the incarnations of that run only (a journal of an account holds those of
+    many, of other configurations); only_first: stop at the first difference."""
+    found = Recomputed()
+    earlier: list[LedgerRecord] = []
     expected: list[Record] = []
     machine: Machine | None = None
+    begun = False
+    epoch, cause = -1, None
     for number, record in enumerate(records):
-        if isinstance(record, INPUT_TYPES):
-            if isinstance(record, Started):
-                ledger = Ledger(contracts_of(config))
-                restore(ledger, earlier)  # type: ignore[arg-type]
-                machine = Machine(config, ledger, RiskGate(config.risk), weights)
-                expected.clear()
-            differences += [Difference(number, None, missing) for missing in expected]
-            if machine is None:
-                raise ValueError("the journal does not begin with the start of an incarnation")
-            expected = list(machine.handle(cast(Input, record)))
-        else:
+        is_input = isinstance(record, INPUT_TYPES)
+        if isinstance(record, Started):
+            begun, epoch, machine = True, record.epoch, None
+            expected.clear()
+            if run in ("", record.run):
+                found.incarnations += 1
+                machine = _machine(config, weights, earlier)
+        if is_input and not begun:
+            raise ValueError("the journal does not begin with the start of an incarnation")
+        if machine is not None and is_input:
+            found.differences += [Difference(number, None, missing, epoch, cause) for missing in expected]
+            found.inputs += 1
+            cause = cast(Input, record)
+            try:
+                expected = list(machine.handle(cause))
+            except IMPOSSIBLE as error:
+                found.differences.append(Difference(number, record, None, epoch, cause, f"{error}"))
+                machine = None  # what follows in this incarnation says nothing
+        elif machine is not None:
+            found.outputs[_kind(record)] += 1
             computed = expected.pop(0) if expected else None
             if computed is None or encode_record(computed) != encode_record(record):
-                differences.append(Difference(number, record, computed))
+                found.differences.append(Difference(number, record, computed, epoch, cause))
+        if found.differences and only_first:
+            return found
         if isinstance(record, LEDGER_TYPES):
-            earlier.append(record)
-    return differences
+            earlier.append(cast(LedgerRecord, record))
+    return found
+
+
+def _machine(config: Config, weights: Weights, earlier: list[LedgerRecord]) -> Machine:
+    ledger = Ledger(contracts_of(config))
+    restore(ledger, earlier)
+    return Machine(config, ledger, RiskGate(config.risk), weights)
+
+
+def _kind(record: Record) -> str:
+    return type(record.message if isinstance(record, Publish) else record).__name__

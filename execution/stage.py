@@ -92,7 +92,7 @@ class ExecutionStage(Stage):
         )
         self._machine = machine
         now_ns, market_ns = self._now()
-        self._take(Started(now_ns, market_ns, context.epoch, config.mode))
+        self._take(Started(now_ns, market_ns, context.epoch, config.mode, context.run_folder.name))
 
     def do_work(self) -> int:
         """One turn: what came in, then what is due. Never waits."""

@@ -10,5 +10,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a run (runs/...)")
     parser.add_argument(
         "--verify", action="store_true", required=True,
-        help="compute what the run published again from what it recorded; exit 0, or the first difference",
+        help="compute vectors, decisions and orders again from what the run recorded; exit 0, or the first difference",
     )  # fmt: skip

@@ -32,6 +32,10 @@ class VerifyError(Exception):
     """The run has nothing that could be compared; the message says why."""
 
 
+class NotRecorded(VerifyError):
+    """The run was told to record no vectors."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """The first vector of an instrument that is not the recomputed one."""
@@ -53,11 +57,13 @@ def verify_vectors(folder: Path) -> Verified:
     """Recompute every vector of the run in that folder. Raises VerifyError, FileNotFoundError, TapeError."""
     info = read_run(folder)
     config = info.config
+    if not (config.recorder.enabled and config.recorder.vectors):
+        switch = "recorder.vectors" if config.recorder.enabled else "recorder.enabled"
+        raise NotRecorded(f"{folder}: the run recorded no vectors ({switch} was off)")
     tape = Tape.open(folder / TAPE_FOLDER)
     vectors = tape.vectors()
     if not len(vectors):
-        switch = "is on, but no event gave one" if config.recorder.vectors else "was off"
-        raise VerifyError(f"{folder}: the run recorded no vectors (recorder.vectors {switch})")
+        raise VerifyError(f"{folder}: the run recorded no vectors (recorder.vectors is on, but no event gave one)")
     every = config.features.publish == "every"
     found = [
         _verify_symbol(tape, vectors[vectors["symbol"] == symbol], symbol, instrument, every)

@@ -45,7 +45,9 @@ def sent_twice(intents: dict[int, list[Key]], calls: Sequence[Call], changes: Se
     arrived = [change.key for change in {change.cl_order_id: change for change in changes}.values()]
     called = [(call.side, call.order_type, call.quantity, call.price, call.stop_price) for call in calls]
     if not _is_subsequence(arrived, called):
-        problems.append(f"the exchange has {len(arrived)} orders that are not {len(called)} calls of SendOrder, each once")
+        problems.append(
+            f"the exchange has {len(arrived)} orders that are not {len(called)} calls of SendOrder, each once"
+        )
     return problems
 
 

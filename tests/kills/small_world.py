@@ -117,7 +117,6 @@ class SmallWorld:
             self.launcher.run.words[words.RUN_MARKET_START] = words.MARKET_START
             self.launcher.doorbells.ring(BY_NAME["exchange"].number)
             self.sources.start()
-            self.note_life()
         except BaseException:
             self.__exit__()
             raise
@@ -147,7 +146,9 @@ class SmallWorld:
         self.lives.append([time.perf_counter_ns(), 0])
 
     def note_death(self, ns: int) -> None:
-        self.lives[-1][1] = self.lives[-1][1] or ns
+        """Of the life that was noted last, if that is still going on: it may have died before it ran."""
+        if self.lives:
+            self.lives[-1][1] = self.lives[-1][1] or ns
 
     def kill(self) -> None:
         process = self.launcher.children["execution"].process

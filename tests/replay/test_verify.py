@@ -14,7 +14,7 @@ from config.schema import Config, Features, Recorder
 from features.checkpoint import private_segments
 from features.families import CAUSE_LAPPED
 from features.stage import FeatureStage
-from replay.verify import VerifyError, verify_vectors
+from replay.verify import NotRecorded, VerifyError, verify_vectors
 from runtime.run_info import RunInfo
 from shm.layouts import CANDLE, FLAG_HISTORY, RINGS
 from tape.format import TapeError, TapeHeader, TapeInstrument
@@ -153,9 +153,15 @@ def test_newest_only_compares_what_was_published(tmp_path: Path, recorded: tuple
     assert found.vectors == len(recorded[1][::7])
 
 
-def test_the_verb(tmp_path: Path, recorded: tuple[Stream, Rows, Rows], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb(
+    tmp_path: Path,
+    recorded: tuple[Stream, Rows, Rows],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stream, vectors, candles = recorded
     config = Config(instruments=(ONE,))
+    monkeypatch.setattr("replay.commands._orders", lambda folder: 0)  # no journal here: see test_orders
     good = write_run(tmp_path / "good", config, stream, vectors, candles)
     assert supervisor.main(["replay", str(good), "--verify"]) == 0
     assert f"{len(vectors)} published, each equal" in capsys.readouterr().out
@@ -170,8 +176,12 @@ def test_nothing_to_compare(tmp_path: Path, recorded: tuple[Stream, Rows, Rows])
     stream, vectors, candles = recorded
     config = Config(instruments=(ONE,), recorder=Recorder(vectors=False))
     run = write_run(tmp_path / "run", config, stream, vectors[:0], candles)
-    with pytest.raises(VerifyError, match=r"recorder\.vectors was off"):
+    with pytest.raises(NotRecorded, match=r"recorder\.vectors was off"):
         verify_vectors(run)
+    empty = write_run(tmp_path / "empty", Config(instruments=(ONE,)), stream, vectors[:0], candles)
+    with pytest.raises(VerifyError, match="no event gave one"):
+        verify_vectors(empty)
+    config = Config(instruments=(ONE,))
     RunInfo(folder=str(tmp_path), prefix="", supervisor_pid=1, config=config, bus_ports={}, dll_path="").write()
     with pytest.raises(TapeError, match="not a tape"):
         verify_vectors(tmp_path)
