@@ -136,8 +136,8 @@ class Guardian:
         """Whether an open order has been without confirmation for too long."""
         return order.open and order.unconfirmed and now_ns - order.since_ns >= self._confirm_ns
 
-    def next_deadline_ns(self, bracket: Bracket, now_ns: int) -> int | None:
-        """The next monotonic time at which the mere passing of time may change the bracket's situation."""
+    def next_deadline_ns(self, bracket: Bracket, after_ns: int) -> int | None:
+        """The first monotonic time after `after_ns` at which the mere passing of time may change its situation."""
         deadlines = []
         for order in self._orders([*bracket.entries, *bracket.stops]):
             if not order.open:
@@ -151,7 +151,7 @@ class Guardian:
                 deadlines.append(order.since_ns + CANCELS_BEFORE_GIVING_UP * self._confirm_ns)
         if bracket.phase is Phase.CLOSING:
             deadlines.append(bracket.exit_tried_ns + self._confirm_ns)
-        return min((deadline for deadline in deadlines if deadline > now_ns), default=None)
+        return min((deadline for deadline in deadlines if deadline > after_ns), default=None)
 
     def _orders(self, numbers: list[int]) -> list[Order]:
         return [self._ledger.orders[number] for number in numbers]

@@ -74,6 +74,7 @@ class Machine:
         self._votes = VoteBook(SOURCES)
         self._decisions = 0
         self._decide_at_ns = 0
+        self._ticked_ns = 0
 
     # --- questions: they change nothing
 
@@ -81,13 +82,13 @@ class Machine:
         """Whether this market would make a bracket leave: then it must be handed in at once."""
         return any(self._guardian.exit_reason(bracket, quote) for bracket in self.ledger.live_brackets(symbol))
 
-    def next_deadline_ns(self, now_ns: int) -> int:
-        """Monotonic time at which a Tick is due."""
+    def next_deadline_ns(self) -> int:
+        """Monotonic time at which a Tick is due; what went by since the last one is due at once."""
         deadlines = [self._broker_side.ask_at_ns]
         if not self._deciding:
             deadlines.append(self._decide_at_ns)
         for bracket in self.ledger.live_brackets():
-            deadline = self._guardian.next_deadline_ns(bracket, now_ns)
+            deadline = self._guardian.next_deadline_ns(bracket, self._ticked_ns)
             if deadline is not None:
                 deadlines.append(deadline)
         return min(deadlines)
@@ -156,7 +157,7 @@ class Machine:
             self._decide(signal.symbol, event)
 
     def _on_tick(self, event: Tick) -> None:
-        now_ns = event.monotonic_ns
+        self._ticked_ns = now_ns = event.monotonic_ns
         self._steering.advance_all(event)
         self._broker_side.ask_when_due(now_ns)
         if not self._deciding and now_ns >= self._decide_at_ns:

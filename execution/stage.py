@@ -241,7 +241,7 @@ class ExecutionStage(Stage):
 
     def _deadline_ns(self) -> int:
         assert self._machine is not None and self._core is not None
-        deadline_ns = self._machine.next_deadline_ns(self._context.clock.monotonic_ns())
+        deadline_ns = self._machine.next_deadline_ns()
         retry_ns = self._core.next_retry_ns()
         return deadline_ns if retry_ns is None else min(deadline_ns, retry_ns)
 

@@ -115,6 +115,18 @@ def test_an_entry_that_does_not_fill_is_cancelled_after_its_time(make: Callable[
     assert rig.counter("cancels") == 1
 
 
+def test_a_time_that_went_by_between_two_turns_is_not_forgotten(make: Callable[..., Rig]) -> None:
+    """Nothing but its own deadline wakes the stage here: decisions wait for signals, and none comes."""
+    rig = make(consensus=Consensus(decide_on="signal"))
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    rig.show(101.0, 101.5)
+    rig.run(100)
+    assert rig.counter("cancels") == 0
+    rig.run(750, step_ms=750)  # far beyond the entry's time to live, before the next routine question
+    assert rig.counter("cancels") == 1
+
+
 def test_a_partial_entry_keeps_a_bracket_of_its_size(make: Callable[..., Rig]) -> None:
     rig = make()
     rig.broker.fill_at_most = 1
