@@ -57,8 +57,11 @@ class FileLock:
                 msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
                 fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            return False
+        except OSError as error:
+            # on Windows nothing but a holder can refuse one byte of an open file (and Wine gives no error number)
+            if sys.platform == "win32" or isinstance(error, (BlockingIOError, PermissionError)):
+                return False
+            raise
         return True
 
     def _holder(self) -> int:

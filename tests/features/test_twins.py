@@ -14,6 +14,7 @@ from features.offline import FeatureTable, compute
 from features.registry import INDEX, NAMES
 from tests import captures
 from tests.naive import TWINS, Market
+from tests.naive_market import Real
 from tests.streams import BTC, ES, NO_CANDLES, Stream, capture, instrument, made
 
 EXACT = {"aggressor_run", "spread_ticks", "is_opening_30min", "is_closing_30min"}
@@ -90,6 +91,8 @@ def test_a_long_stream_fills_every_window() -> None:
 
 @pytest.mark.parametrize("start_ticks", [30, 5_000_000])
 def test_low_and_high_prices(start_ticks: int) -> None:
+    if start_ticks > 1_000_000 and np.finfo(Real).nmant <= 52:
+        pytest.skip("the twin's long double is a double on this system: it loses more digits here than the kernel")
     stream = made(9, 250, tick=0.01, start_ticks=start_ticks, dirt=0.0, jump_s=5.0)
     one = instrument(1, tick=0.01)
     table = compute(stream.trades, stream.book, NO_CANDLES, one)

@@ -110,7 +110,7 @@ echo "== versions"
 windows 120 "$python/python.exe" tests/windows/versions.py
 echo "== tests"
 if [ $# -eq 0 ]; then
-    set -- tests/shm tests/ingest tests/profitdll tests/profitsim tests/tape tests/bus tests/runtime tests/windows
+    set -- tests/{shm,ingest,profitdll,profitsim,tape,bus,runtime,config,features,agents,consensus,execution,exchange,windows}
 fi
 set +e
 windows 3000 "$python/python.exe" -m pytest -n 0 -m "slow or not slow" -p no:cacheprovider -q -rs \
