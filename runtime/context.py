@@ -58,6 +58,7 @@ class StageContext:
             self.counters.word_address(words.STAGE_COMMAND), int(self._no_command.ctypes.data), self._no_command
         )
         self._opened: list[Any] = []
+        self._stage_words: dict[str, Any] = {}
         self._next_parent_check_ns = 0
         self._parent_alive = True
 
@@ -166,7 +167,9 @@ class StageContext:
 
     def upstream_problem(self, stage: str) -> str:
         """Why no entry may rest on that stage now; empty when it runs and beats."""
-        block = self.run.stage(BY_NAME[stage].number).words
+        block = self._stage_words.get(stage)
+        if block is None:  # asked for with every event: its place does not change
+            block = self._stage_words[stage] = self.run.stage_words(BY_NAME[stage].number)
         state = int(block[words.STAGE_STATE])
         if state != words.RUNNING:
             return f"{stage} is {words.STATES[state]}"

@@ -187,5 +187,12 @@ class RunCounters:
         return cls(Segment.attach(name, SIZE, STAGE_BYTES, COUNTERS_HASH))
 
     def stage(self, number: int) -> StageCounters:
+        return StageCounters(self._block(number))
+
+    def stage_words(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The fixed words of a stage's block (STAGE_STATE ...), int64 of shape (8,), without reading its names."""
+        return self._block(number)[:64].view("<i8")
+
+    def _block(self, number: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         start = STAGES_OFFSET + number * STAGE_BYTES
-        return StageCounters(self.segment.buffer[start : start + STAGE_BYTES])
+        return self.segment.buffer[start : start + STAGE_BYTES]

@@ -213,11 +213,13 @@ class Bell:
         self.doorbells = doorbells
         self.number = number
         self._watched = np.zeros(0, np.uint64)
+        self._watched_address = int(self._watched.ctypes.data)
         self._kept: list[Any] = []
 
     def watch(self, shared_address: int, own_address: int, keep: Any = None) -> None:
         """Never sleep while the word at `shared_address` is above the one at `own_address`; `keep` is kept alive."""
         self._watched = np.append(self._watched, np.array([shared_address, own_address], np.uint64))
+        self._watched_address = int(self._watched.ctypes.data)
         self._kept.append(keep)
 
     def watch_ring(self, ring_address: int, reader_next_address: int, keep: Any = None) -> None:
@@ -226,4 +228,4 @@ class Bell:
     def wait(self, timeout_ns: int = MAX_SLEEP_NS) -> bool:
         """Sleep until news, a ring, or `timeout_ns`. True when there was news before falling asleep."""
         pairs = len(self._watched) // 2
-        return bool(bell_sleep(self.doorbells.wake, self.number, self._watched.ctypes.data, pairs, timeout_ns))
+        return bool(bell_sleep(self.doorbells.wake, self.number, self._watched_address, pairs, timeout_ns))

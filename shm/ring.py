@@ -255,6 +255,8 @@ class RingReader:
         self.state = np.zeros(READER_WORDS, np.uint64)
         self.address = int(self.state.ctypes.data)
         self.state[READER_RING] = segment.address
+        self._out: np.ndarray[Any, Any] | None = None
+        self._out_address = 0
         if isinstance(start, int):
             self.seek(start)
         elif start in ("next", "oldest"):
@@ -297,9 +299,11 @@ class RingReader:
 
     def read(self, out: np.ndarray[Any, Any]) -> int:
         """Fill `out` (array of the ring's dtype) from the front with the next whole records; returns how many."""
-        if out.dtype != self.dtype or not out.flags.c_contiguous:
-            raise TypeError(f"ring {self.segment.name} fills arrays of its own dtype ({self.dtype.itemsize} bytes)")
-        return int(read(self.address, out.ctypes.data, len(out)))
+        if out is not self._out:  # a stage reads into the same array each time: looked at once
+            if out.dtype != self.dtype or not out.flags.c_contiguous:
+                raise TypeError(f"ring {self.segment.name} fills arrays of its own dtype ({self.dtype.itemsize} bytes)")
+            self._out, self._out_address = out, int(out.ctypes.data)
+        return int(read(self.address, self._out_address, len(out)))
 
     def close(self) -> None:
         self.segment.close()
