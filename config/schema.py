@@ -105,7 +105,7 @@ class Consensus(_Section):
     tape_reading: Share = 0.25
     footprint: Share = 0.25
     threshold: Share = 0.10  # abs(sum of votes) below it: HOLD
-    decide_on: Literal["ml_signal", "signal", "timer"] = "timer"  # signal: every valid one, of any source
+    decide_on: Literal["ml_signal", "signal", "timer"] = "timer"  # signal: each vote, of any source; an abstention is none
     decide_every_ms: AtLeastOne = 250
     minimum_weight: Share = 0.60  # valid sources must hold this share, else HOLD
     minimum_sources: AtLeastOne = 2

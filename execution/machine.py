@@ -153,7 +153,7 @@ class Machine:
     def _on_signal(self, event: SignalSeen, signal: Signal) -> None:
         if not 0 <= signal.symbol < len(self.ledger.contracts) or self._votes.take(signal):
             return
-        if signal.source in self._deciding:
+        if signal.source in self._deciding and not signal.abstains:  # an abstention is no news to act upon
             self._decide(signal.symbol, event)
 
     def _on_tick(self, event: Tick) -> None:

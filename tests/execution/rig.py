@@ -181,7 +181,9 @@ class Rig:
     def gap(self) -> None:
         self._trade(KIND_GAP, 0.0)
 
-    def signal(self, direction: float, confidence: float = 1.0, sources: tuple[str, ...] = AGENTS) -> None:
+    def signal(
+        self, direction: float, confidence: float = 1.0, sources: tuple[str, ...] = AGENTS, abstains: str = ""
+    ) -> None:
         """The agents say it, based on the newest event."""
         for source in sources:
             self.sequence += 1
@@ -191,7 +193,7 @@ class Rig:
                     Signal(
                         1, source, self.sequence, 0, 0, self.ingest_seq, self.clock.market_ns(),
                         self.clock.monotonic_ns(), 0, self.clock.monotonic_ns(), direction, confidence, 1000,
-                        self.clock.market_ns() + 200 * MS,
+                        self.clock.market_ns() + 200 * MS, abstains=abstains,
                     ),
                 )
             )  # fmt: skip

@@ -549,6 +549,16 @@ def test_decisions_on_each_ml_signal(make: Callable[..., Rig]) -> None:
     assert rig.broker.sent[0] == (BUY, LIMIT, 2, 100.5, -1.0)
 
 
+def test_an_abstention_is_no_reason_to_decide(make: Callable[..., Rig]) -> None:
+    rig = make(consensus=Consensus(decide_on="signal"))
+    rig.signal(0.0, sources=("ml",), abstains="no model")
+    rig.run(100)
+    assert rig.decisions() == []
+    rig.signal(1.0)
+    rig.work()
+    assert len(rig.decisions()) == 4
+
+
 def test_latencies_are_measured(make: Callable[..., Rig]) -> None:
     rig = make()
     rig.enter()
