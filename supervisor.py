@@ -5,6 +5,7 @@
     python supervisor.py status | restart STAGE | stop
     python supervisor.py halt | resume | flatten | adopt      a person's word to execution
     python supervisor.py exchange                    only the simulated exchange, for clients of your own
+    python supervisor.py exchange fault NAME KEY=VALUE ...    let a running one misbehave; without a name: what there is
 
 It parses, hands over to `runtime` and friends, and prints. Exit codes: 0 all went well, 1 a stage did not stop cleanly or
 passed its restart limit, 2 wrong arguments, 3 the run was refused (the message says why).
@@ -145,6 +146,13 @@ def check_inputs(config: Any) -> None:
                 f"the configuration trades {', '.join(unknown)}, the tape has {', '.join(sorted(symbols))}: "
                 "choose the configuration that fits with --config"
             )
+    if config.exchange.scenario:
+        from exchange.faults.scenario import BadScenario, read_scenario
+
+        try:
+            read_scenario(Path(config.exchange.scenario))
+        except BadScenario as error:
+            raise LaunchError(str(error)) from error
     if config.models.bundle:
         from models.bundle import BundleError, open_bundle
 
@@ -265,6 +273,27 @@ def run_exchange(args: argparse.Namespace) -> int:
     return int(run(config, args, say, complain))
 
 
+def run_fault(args: argparse.Namespace) -> int:
+    from exchange.faults.box import NotTaken, describe, leave_fault, table_of
+    from exchange.faults.table import BadFault
+    from runtime.current import NoRun, attach_current
+
+    if not args.name:
+        say(describe())
+        return EXIT_CLEAN
+    try:
+        folder = Path(args.folder) if args.folder else Path(attach_current(Path(args.runs))[0].folder)
+        leave_fault(folder, table_of(args.name, args.numbers))
+    except BadFault as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except (NoRun, NotTaken) as error:
+        complain(str(error))
+        return EXIT_UNCLEAN
+    say(f"the exchange was told: {args.name}")
+    return EXIT_CLEAN
+
+
 def run_tape(args: argparse.Namespace) -> int:
     from tape.commands import run
 
@@ -356,6 +385,12 @@ def build_parser() -> argparse.ArgumentParser:
     from exchange.command_line import add_arguments as add_exchange_arguments
 
     add_exchange_arguments(exchange)
+    fault = exchange.add_subparsers(metavar="").add_parser("fault", help="let the running exchange misbehave")
+    fault.add_argument("name", nargs="?", metavar="NAME", help="of a fault; without: list them")
+    fault.add_argument("numbers", nargs="*", metavar="KEY=VALUE", help="its parameters")
+    fault.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs; default: runs")
+    fault.add_argument("--folder", metavar="DIR", help="folder in which an exchange runs alone, instead of a run")
+    fault.set_defaults(run=run_fault)
 
     tape = verbs.add_parser("tape", help="import and look at recorded markets")
     tape.set_defaults(run=run_tape)

@@ -98,7 +98,11 @@ FAULT_BODY = np.dtype([("kind", "<i4"), ("count", "<i4"), ("code", "<i4"), ("val
 # fmt: on
 
 # kinds of FAULT: what the library itself is to do wrong, for tests of its clients; the real one needs no telling
-(FAULT_DETAILS,) = range(1, 2)  # the next `count` calls of GetOrderDetails answer `code`
+FAULT_DETAILS = 1  # the next `count` calls of GetOrderDetails answer `code`
+FAULT_ABORT = 2  # the process ends in the next TranslateTrade, or behind the next order callback
+FAULT_GROUPS = 3  # the next `count` books: `value` of them share one prepare and flush, 0: there is neither
+FAULT_FULL_BOOK = 4  # the next `count` books are told as full ones
+FAULT_OFFERS = 5  # offer books come whole again, `value` offers a packet
 
 BODIES: dict[int, np.dtype[Any]] = {
     LOGIN: LOGIN_BODY, SUBSCRIBE: SUBSCRIBE_BODY, HISTORY: HISTORY_BODY,

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from exchange import protocol
-from exchange.connection import BadFrame, Connection, ConnectionOver, TooSlow
+from exchange.connection import BadFrame, Closed, Connection, ConnectionOver, TooSlow
 from exchange.desk import Desk, text
 from exchange.engine import Event
+from exchange.faults import sessions as session_faults
 from exchange.faults.library import telling
-from exchange.faults.table import Fault, name_of
+from exchange.faults.stream import heard, struck
+from exchange.faults.table import ConnectionLost, Fault, name_of
 from exchange.listener import listen
 from exchange.market import Array, Batch
 from exchange.orders import Order
@@ -87,10 +89,11 @@ class Server:
         self.tally.market_events += events
         self.tally.books += books
         self.tally.trades += events - books
-        pieces = Pieces(batch)
-        reached = np.zeros(events, bool)
+        batch = struck(batch, self.faults, [spec.tick for spec in self.desk.engine.instruments])
+        pieces, sent = Pieces(batch), heard(self.faults)
+        reached = np.zeros(len(batch.kinds), bool)
         for session in list(self._sessions.values()):
-            for name, wanted in self._views(session.wanted):
+            for name, wanted in self._views(session.wanted & sent):
                 reached |= wanted[batch.kinds, batch.symbols]
                 data = pieces.of(wanted, name)
                 if data and session.number in self._sessions:
@@ -133,6 +136,9 @@ class Server:
         self.log.warning("fault: %s", name_of(fault), extra={"fields": {"fault": repr(fault)}})
         if telling(fault) is None:
             self.faults.start(fault, self.faults.now_ns)
+            if isinstance(fault, ConnectionLost):
+                for session in [each for each in self._logged_in() if session_faults.unreachable(self.faults, each.full)]:
+                    self._end(session)
         elif not self._told(fault, self._logged_in()):
             self._untold.append(fault)
 
@@ -223,6 +229,8 @@ class Server:
         if session.logged_in:
             raise BadFrame("a second login on one connection")
         key, full = text(body["key"]), bool(body["full"])
+        if session_faults.unreachable(self.faults, full):
+            raise Closed("the connection is lost, as a fault wants it")
         code = self._login_code(key, text(body["user"]), text(body["password"]), full, moment)
         session.send(protocol.LOGIN_REPLY, code=code)
         if code != LOGIN_ACCEPTED:
@@ -239,6 +247,8 @@ class Server:
             return LOGIN_INVALID
         if password != self._password:
             return LOGIN_BAD_PASSWORD
+        if session_faults.key_taken(self.faults, full):
+            return LOGIN_REFUSED
         for other in [each for each in self._logged_in() if (each.key, each.full) == (key, full)]:
             # its process may have died: then its socket says so, and the key is free again
             self._guarded(other, self._serve, other, selectors.EVENT_READ, moment)
@@ -285,7 +295,7 @@ class Server:
             session.end_history(request, NL_CODES["NL_OUT_OF_RANGE"])
         else:
             trades = self.desk.engine.market.history(listing.instrument, start_ns, end_ns)
-            session.add_history(request, listing.index, trades)
+            session.add_history(request, listing.index, *session_faults.history(trades, self.faults))
 
     # -- small parts
 

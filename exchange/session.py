@@ -48,9 +48,12 @@ class Session:
             if body[name]:
                 self.wanted[kind, listing] = bool(body["on"])
 
-    def add_history(self, request: int, listing: int, trades: Array) -> None:
-        """Answer a history request, piece by piece as the client takes it. trades (n,) TRADE_BODY."""
-        self._history.append(_history_frames(request, listing, trades))
+    def add_history(self, request: int, listing: int, trades: Array, code: int = 0) -> None:
+        """Answer a history request, piece by piece as the client takes it. trades (n,) TRADE_BODY.
+
+        With a negative code the request fails behind them: no trade is marked as the last one.
+        """
+        self._history.append(_history_frames(request, listing, trades, code))
 
     def end_history(self, request: int, code: int) -> None:
         """Refuse a history request with a negative code."""
@@ -73,17 +76,17 @@ class Session:
         return bool(self._history)
 
 
-def _history_frames(request: int, listing: int, trades: Array) -> Iterator[bytes]:
+def _history_frames(request: int, listing: int, trades: Array, code: int) -> Iterator[bytes]:
     for start in range(0, len(trades), HISTORY_CHUNK):
         part = trades[start : start + HISTORY_CHUNK]
         out = trade_frames(len(part), protocol.HISTORY_TRADE)
         out["body"] = part
         out["body"]["index"] = listing
         out["body"]["request"] = request
-        if start + len(part) == len(trades):
+        if start + len(part) == len(trades) and code == 0:
             out["body"]["flags"][-1] |= LAST_OF_REQUEST
         yield out.tobytes()
-    yield protocol.frame(protocol.HISTORY_END, request=request, code=0, trades=len(trades))
+    yield protocol.frame(protocol.HISTORY_END, request=request, code=code, trades=len(trades))
 
 
 class Pieces:

@@ -17,7 +17,9 @@ from exchange.engine import Engine
 from exchange.faults.box import FaultBox
 from exchange.faults.running import Running
 from exchange.faults.scenario import BadScenario, Schedule, read_scenario
+from exchange.faults.stream import Flicker
 from exchange.faults.switchboard import Switchboard
+from exchange.faults.table import Burst
 from exchange.listener import PortTaken
 from exchange.listing import Account, Listings
 from exchange.market_clock import MarketClock
@@ -33,6 +35,7 @@ from tape.format import TapeError
 
 EVENTS_A_TURN = 4096  # so that sockets and commands are looked at between
 BATCH_EVENTS = 1024
+BURST_TURN_NS = 1_000_000
 
 
 class ExchangeStage(Stage):
@@ -70,6 +73,8 @@ class ExchangeStage(Stage):
             self._tally,
             Running(),
         )
+        self._flicker = Flicker()
+        self._burst_ns: int | None = None
         schedule = Schedule(faults, first_ns, config.instruments[0].timezone)
         self._switchboard = Switchboard(schedule, FaultBox(context.run_folder), self._tally, context.log)
         try:
@@ -99,7 +104,7 @@ class ExchangeStage(Stage):
             self._market_clock.stop(self._clock.monotonic_ns())
             self.server.tell_clock(self._moment())
         self._start_faults()
-        done = self._play() if self._market_clock.running else 0
+        done = self._play() + self._burst() if self._market_clock.running else 0
         moment = self._moment()
         arrived, events = self._desk.arrive(moment.monotonic_ns, moment.market_ns)
         self.server.tell(events)
@@ -129,6 +134,19 @@ class ExchangeStage(Stage):
         for fault in self._switchboard.due(moment.monotonic_ns, moment.market_ns):
             self.server.begin(fault)
 
+    def _burst(self) -> int:
+        """The extra events of a burst that are due since the last turn."""
+        burst, now_ns = self.server.faults.active(Burst), self._clock.monotonic_ns()
+        since_ns, self._burst_ns = self._burst_ns, now_ns if burst else None
+        if burst is None or since_ns is None:
+            return 0
+        due = int((now_ns - since_ns) * burst.events_per_s / 1e9)
+        self._burst_ns = since_ns + int(due * 1e9 / burst.events_per_s)  # what is left of an event counts next time
+        batch = self._flicker.batch(min(due, burst.events_per_s), self._moment().market_ns)
+        if batch is not None:
+            self.server.publish(batch)
+        return due
+
     def _play(self) -> int:
         """Play what is due, sessions and market events in the order of their time."""
         to_ns = self._moment().market_ns
@@ -138,6 +156,7 @@ class ExchangeStage(Stage):
             batch = self.market.advance(until_ns, BATCH_EVENTS)
             if batch is not None:
                 done += len(batch.kinds)
+                self._flicker.see(batch)
                 self.server.publish(batch)
                 self.server.tell(self.engine.on_batch(batch))
             elif until_ns < to_ns:
@@ -161,6 +180,8 @@ class ExchangeStage(Stage):
     def _sleep_ns(self, timeout_ns: int) -> int:
         now_ns = self._clock.monotonic_ns()
         dues = [self._desk.next_due_ns(), self.server.next_due_ns()]
+        if self._burst_ns is not None:
+            dues.append(now_ns + BURST_TURN_NS)
         of_market = [self.market.next_due_ns(), self._day.next_ns(), self._switchboard.next_market_ns()]
         dues.append(self._market_clock.monotonic_at(min(ns for ns in of_market if ns is not None)))
         return max(0, min([timeout_ns, *(due - now_ns for due in dues if due is not None)]))

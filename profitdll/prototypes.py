@@ -33,6 +33,9 @@ TickerStateCallback = function_type(None, _record, c_wchar_p, c_int32)
 InvalidTickerCallback = function_type(None, _asset)
 PositionListCallback = function_type(None, _account, _asset, c_int64)
 AccountListCallback = function_type(None, c_int32, c_uint32)
+OfferBookCallback = function_type(
+    None, _record, *[c_int32] * 3, c_int64, c_int32, c_int64, c_double, *[c_uint8] * 5, c_wchar_p, c_void_p, c_void_p
+)
 DailyCallback = function_type(None, _record, c_wchar_p, *[c_double] * 10, *[c_int32] * 7)
 TinyBookCallback = function_type(None, _record, c_double, c_int32, c_int32)
 EnumerateOrderProc = function_type(c_int32, POINTER(s.TConnectorOrder), c_ssize_t)
@@ -85,6 +88,7 @@ FUNCTIONS: dict[str, Prototype] = {
     "EnumerateAllOrders": _code(_account, c_uint8, c_ssize_t, EnumerateOrderProc),
     "EnumerateAllPositionAssets": _code(_account, c_uint8, c_ssize_t, EnumerateAssetProc),
     "SetDayTrade": _code(c_int32),
+    "FreePointer": _code(c_void_p, c_int32),
 }
 """Export -> result and arguments. A result is an NL code, a count, or (i64) a local order id."""
 
@@ -93,7 +97,7 @@ SETTERS: dict[str, Any] = {
     "SetTradeCallbackV2": TradeCallback,
     "SetHistoryTradeCallbackV2": TradeCallback,
     "SetPriceDepthCallback": DepthCallback,
-    "SetOfferBookCallbackV2": None,
+    "SetOfferBookCallbackV2": OfferBookCallback,
     "SetDailyCallback": DailyCallback,
     "SetSerieProgressCallback": ProgressCallback,
     "SetChangeStateTickerCallback": TickerStateCallback,
@@ -103,6 +107,6 @@ SETTERS: dict[str, Any] = {
     "SetAssetPositionListCallback": PositionListCallback,
     "SetBrokerAccountListChangedCallback": AccountListCallback,
 }
-"""Setter -> type of the callback it takes (None: this project registers none)."""
+"""Setter -> type of the callback it takes."""
 
 FUNCTIONS |= {name: _code(c_void_p) for name in SETTERS}

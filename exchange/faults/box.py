@@ -11,7 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from exchange.faults.table import BadFault, Fault, fault_of
+import msgspec
+
+from exchange.faults.table import BY_NAME, BadFault, Fault, fault_of
 from runtime.clock import monotonic_ns, sleep_s, wall_ns
 
 FOLDER = "faults"
@@ -79,3 +81,14 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def describe() -> str:
+    """The table of faults for a person: name, parameters with their defaults, what happens."""
+    lines = []
+    for name, kind in BY_NAME.items():
+        starts = {field.name for field in msgspec.structs.fields(Fault)}
+        own = [field for field in msgspec.structs.fields(kind) if field.name not in starts]
+        numbers = " ".join(f"{field.name}={field.default}" for field in own)
+        lines.append(f"{name:20} {numbers}\n    {(kind.__doc__ or '').strip().splitlines()[0]}")
+    return "\n".join(lines)

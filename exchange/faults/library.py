@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from exchange import protocol
-from exchange.faults.table import DetailsFailing, Fault
+from exchange.faults.table import AbortHost, BookGroups, DetailsFailing, Fault, FullBook, OfferPackets
 from profitdll.constants import NL_CODES
 
 
@@ -26,4 +26,12 @@ def telling(fault: Fault) -> Telling | None:
         case DetailsFailing():
             fields = {"kind": protocol.FAULT_DETAILS, "count": fault.count, "code": NL_CODES[fault.code]}
             return Telling(True, fields)
+        case AbortHost():
+            return Telling(fault.sessions == "full", {"kind": protocol.FAULT_ABORT, "count": 1})
+        case BookGroups():
+            return Telling(False, {"kind": protocol.FAULT_GROUPS, "count": fault.count, "value": fault.books})
+        case FullBook():
+            return Telling(False, {"kind": protocol.FAULT_FULL_BOOK, "count": fault.count})
+        case OfferPackets():
+            return Telling(False, {"kind": protocol.FAULT_OFFERS, "value": fault.offers})
     return None

@@ -20,6 +20,7 @@ from config.schema import LocalTime
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Sessions = Literal["all", "market", "full"]  # full: those with routing
 Text = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -89,8 +90,107 @@ class WrongPassword(Fault, tag="wrong_password"):
     count: Count = 1
 
 
+# -- the connection
+
+
+class ConnectionLost(Fault, tag="connection_lost"):
+    """Connections are cut, and nobody gets in, until `for_s` is over. What is played meanwhile nobody hears."""
+
+    sessions: Sessions = "all"
+    for_s: Seconds = 2.0
+
+
+class KeyTaken(Fault, tag="key_taken"):
+    """Every login is refused as that of a second session with a key that is in use (login state 200)."""
+
+    sessions: Sessions = "all"
+    for_s: Seconds = 2.0
+
+
+class AbortHost(Fault, tag="abort_host"):
+    """The library ends its process while a callback runs: inside TranslateTrade, or behind an order callback."""
+
+    sessions: Literal["market", "full"] = "market"
+
+
+# -- market data
+
+
+class FeedSilent(Fault, tag="feed_silent"):
+    """No market data are sent although the connection stands; the market itself goes on."""
+
+    what: Literal["all", "trades", "books"] = "all"
+    for_s: Seconds = 5.0
+
+
+class Burst(Fault, tag="burst"):
+    """Each instrument's newest book is told again and again, its best quantities flickering, `events_per_s` in all."""
+
+    events_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 100_000
+    for_s: Seconds = 1.0
+
+
+class EditedTrades(Fault, tag="edited_trades"):
+    """Behind each `every`-th trade comes an edit of it: flag 1, the same number, twice the quantity, a tick higher."""
+
+    every: Count = 5
+    count: Count = 100
+
+
+class ZeroTrades(Fault, tag="zero_trades"):
+    """Each `every`-th trade comes with a zero date, a zero price or both, and TranslateTrade calls it a success."""
+
+    field: Literal["date", "price", "both"] = "date"
+    every: Count = 5
+    count: Count = 100
+
+
+class AuctionLevels(Fault, tag="auction_levels"):
+    """Books come as in an auction: on top of each side a theoretical level at minus infinity."""
+
+    for_s: Seconds = 2.0
+
+
+class BookGroups(Fault, tag="book_groups"):
+    """The notices of `books` books share one prepare and one flush; 0: the next `count` books have neither."""
+
+    books: Annotated[int, Meta(ge=0, le=10_000)] = 10
+    count: Count = 100
+
+
+class FullBook(Fault, tag="full_book"):
+    """The next `count` books are told as full books, as after a subscription, instead of by what changed."""
+
+    count: Count = 1
+
+
+class OfferPackets(Fault, tag="offer_packets"):
+    """Offer books are told whole again, in packets of at most `offers` offers a side, until told otherwise."""
+
+    offers: Annotated[int, Meta(ge=1, le=100_000)] = 3
+
+
+# -- history
+
+
+class HistoryStuck(Fault, tag="history_stuck"):
+    """The next `count` history requests stop at 99 %: a part of the trades, and never the end."""
+
+    count: Count = 1
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+
+
+class HistoryEmpty(Fault, tag="history_empty"):
+    """The next `count` history requests end well without a trade, as those for an expired ticker do."""
+
+    count: Count = 1
+
+
 KINDS: tuple[type[Fault], ...] = (
     SlowAcknowledgement, Reject, DuplicateOrders, LateOrders, OutOfOrderOrders, DetailsFailing, WrongPassword,
+    ConnectionLost, KeyTaken, AbortHost,
+    FeedSilent, Burst, EditedTrades, ZeroTrades, AuctionLevels, BookGroups, FullBook, OfferPackets,
+    HistoryStuck, HistoryEmpty,
 )  # fmt: skip
 BY_NAME: dict[str, type[Fault]] = {str(kind.__struct_config__.tag): kind for kind in KINDS}
 

@@ -30,7 +30,10 @@ typedef struct {
     double point_value;
     atomic_int state;
     atomic_bool trades, depth; /* what the caller asked for */
-    atomic_bool whole_book;    /* the next book is announced as a full one */
+    atomic_bool offers;
+    atomic_bool whole_book, whole_offers; /* the next book is announced as a full one */
+    int32_t group_left;                   /* books until the flush; 0: no group is open */
+    bool group_lone;                      /* this group has neither prepare nor flush */
     book_side side[2];         /* BOOK_BUY, BOOK_SELL; written by the ConnectorThread under `lock` */
     uint32_t book_flags;
     double theoretical_price;
@@ -57,6 +60,7 @@ typedef struct {
     _Atomic(StateCallback) state;
     _Atomic(TradeCallback) trade, history;
     _Atomic(DepthCallback) depth;
+    _Atomic(OfferBookCallback) offer_book;
     _Atomic(OrderCallback) order;
     _Atomic(AccountCallback) order_history;
     _Atomic(ProgressCallback) progress;
@@ -128,21 +132,32 @@ void wire_interrupt(void); /* from another thread: makes wire_receive return */
 void faults_reset(void);
 bool on_fault(const wire_fault *);
 int32_t fault_of_details(void); /* NL_OK, or what this call of GetOrderDetails has to answer */
+void fault_may_abort(void);
+bool fault_of_full_book(void);
+int32_t fault_of_groups(void);                    /* how many books the group that begins shall have */
+int32_t fault_of_offer_packets(int32_t otherwise); /* how many offers a packet has */
 
 /* market.c */
 void market_reset(void);
 void market_resubscribe(void);
+instrument_t *instrument_numbered(int32_t index); /* by the exchange's number; NULL: none */
 instrument_t *instrument_find(const TConnectorAssetIdentifier *asset);
 int32_t instrument_number(const instrument_t *instrument);
 bool on_instrument(const wire_instrument *);
 bool on_trade(const wire_trade *, bool history);
-bool on_book(const wire_book *);
 bool on_history_end(const wire_history_end *);
 bool on_ticker_state(const wire_ticker_state *);
+
+/* depth.c, offers.c */
+bool on_book(const wire_book *);
+void depth_restart(instrument_t *instrument);
+void tell_offers(instrument_t *instrument, const book_side old[2], int64_t ts_ns);
 
 /* orders.c, accounts.c */
 void orders_reset(void);
 bool on_order(const wire_order *, bool told_at_login);
+bool order_copy(const char cl_order_id[32], int64_t local_id, wire_order *out, const wchar_t **permanent);
+bool order_at(int32_t i, wire_order *out); /* the i-th as a copy; false: there are no more */
 void accounts_reset(void);
 account_t *account_find(const TConnectorAccountIdentifier *id);
 bool on_account(const wire_account *);

@@ -1,9 +1,10 @@
-/* Market data: instruments, subscriptions, trades, the price depth and its notices, history. */
+/* Market data: instruments, subscriptions, trades, history, states. Books are depth.c's and offers.c's. */
 #include <string.h>
 
 #include "internal.h"
 
 enum { LONGEST_HISTORY_DAYS = 10 };
+typedef enum { FEED_TRADES, FEED_DEPTH, FEED_OFFERS } feed_kind;
 
 static struct {
     instrument_t *by_index[MAX_INSTRUMENTS]; /* the exchange's numbers; the ConnectorThread's alone */
@@ -63,10 +64,11 @@ bool on_instrument(const wire_instrument *message) {
     return true;
 }
 
-static instrument_t *numbered(int32_t index) {
+instrument_t *instrument_numbered(int32_t index) {
     return index >= 0 && index < MAX_INSTRUMENTS ? market.by_index[index] : NULL;
 }
 
+/* The exchange tells books once, whether they are wanted as price levels or as offers. */
 static bool send_subscription(const instrument_t *instrument, bool trades, bool depth, bool on) {
     wire_subscribe body = {.trades = trades, .depth = depth, .on = on};
     to_utf8(instrument->ticker, body.ticker, sizeof body.ticker);
@@ -77,13 +79,13 @@ static bool send_subscription(const instrument_t *instrument, bool trades, bool 
 void market_resubscribe(void) {
     for (int32_t i = 0; i < atomic_load(&sim.instrument_count); i++) {
         instrument_t *each = &sim.instruments[i];
-        bool trades = atomic_load(&each->trades), depth = atomic_load(&each->depth);
-        atomic_store(&each->whole_book, true);
+        bool trades = atomic_load(&each->trades), depth = atomic_load(&each->depth) || atomic_load(&each->offers);
+        depth_restart(each);
         if (trades || depth) send_subscription(each, trades, depth, true);
     }
 }
 
-static int32_t subscribe(const wchar_t *ticker, const wchar_t *exchange, bool depth, bool on) {
+static int32_t subscribe(const wchar_t *ticker, const wchar_t *exchange, feed_kind kind, bool on) {
     int32_t code = request_gate(false);
     if (code != NL_OK) return code;
     if (ticker == NULL || exchange == NULL) return NL_INVALID_ARGS;
@@ -97,10 +99,14 @@ static int32_t subscribe(const wchar_t *ticker, const wchar_t *exchange, bool de
         post_notice(&notice);
         return NL_OK;
     }
-    if (depth && on) atomic_store(&instrument->whole_book, true);
-    atomic_store(depth ? &instrument->depth : &instrument->trades, on);
-    if (!send_subscription(instrument, !depth, depth, on)) return NL_WAITING_SERVER;
-    if (on && !depth) {
+    if (kind == FEED_DEPTH && on) atomic_store(&instrument->whole_book, true);
+    if (kind == FEED_OFFERS && on) atomic_store(&instrument->whole_offers, true);
+    atomic_store(kind == FEED_TRADES ? &instrument->trades : kind == FEED_DEPTH ? &instrument->depth : &instrument->offers,
+                 on);
+    bool books = atomic_load(&instrument->depth) || atomic_load(&instrument->offers);
+    if (kind != FEED_TRADES && !on && books) return NL_OK; /* the other form of the book is still wanted */
+    if (!send_subscription(instrument, kind == FEED_TRADES, kind != FEED_TRADES, on)) return NL_WAITING_SERVER;
+    if (on && kind == FEED_TRADES) {
         notice.kind = NOTICE_TICKER_STATE;
         notice.index = instrument_number(instrument);
         post_notice(&notice);
@@ -109,34 +115,27 @@ static int32_t subscribe(const wchar_t *ticker, const wchar_t *exchange, bool de
 }
 
 API int32_t CALL SubscribeTicker(const wchar_t *ticker, const wchar_t *exchange) {
-    return subscribe(ticker, exchange, false, true);
+    return subscribe(ticker, exchange, FEED_TRADES, true);
 }
 
 API int32_t CALL UnsubscribeTicker(const wchar_t *ticker, const wchar_t *exchange) {
-    return subscribe(ticker, exchange, false, false);
+    return subscribe(ticker, exchange, FEED_TRADES, false);
 }
 
 API int32_t CALL SubscribePriceDepth(const TConnectorAssetIdentifier *asset) {
-    return asset == NULL ? NL_INVALID_ARGS : subscribe(asset->ticker, asset->exchange, true, true);
+    return asset == NULL ? NL_INVALID_ARGS : subscribe(asset->ticker, asset->exchange, FEED_DEPTH, true);
 }
 
 API int32_t CALL UnsubscribePriceDepth(const TConnectorAssetIdentifier *asset) {
-    return asset == NULL ? NL_INVALID_ARGS : subscribe(asset->ticker, asset->exchange, true, false);
-}
-
-/* The simulated exchange tells price levels, not single offers. */
-static int32_t no_offers(const wchar_t *ticker, const wchar_t *exchange) {
-    int32_t code = request_gate(false);
-    if (code != NL_OK) return code;
-    return find(ticker, exchange) == NULL ? NL_INVALID_TICKER : NL_ASSET_NO_DATA;
+    return asset == NULL ? NL_INVALID_ARGS : subscribe(asset->ticker, asset->exchange, FEED_DEPTH, false);
 }
 
 API int32_t CALL SubscribeOfferBook(const wchar_t *ticker, const wchar_t *exchange) {
-    return no_offers(ticker, exchange);
+    return subscribe(ticker, exchange, FEED_OFFERS, true);
 }
 
 API int32_t CALL UnsubscribeOfferBook(const wchar_t *ticker, const wchar_t *exchange) {
-    return no_offers(ticker, exchange);
+    return subscribe(ticker, exchange, FEED_OFFERS, false);
 }
 
 /* 1..99 from the place in the time asked for, 100 by the end; each number at most once, rising */
@@ -148,7 +147,7 @@ static void tell_progress(const instrument_t *instrument, int32_t percent) {
 }
 
 bool on_trade(const wire_trade *message, bool history) {
-    const instrument_t *instrument = numbered(message->index);
+    const instrument_t *instrument = instrument_numbered(message->index);
     if (instrument == NULL || (!history && !atomic_load(&instrument->trades))) return true;
     market.trade = lend_bytes(message, sizeof *message);
     market.trade_of = instrument;
@@ -206,6 +205,7 @@ API int32_t CALL TranslateTrade(uintptr_t trade, TConnectorTrade *out) {
     if (out == NULL || !on_connector || market.trade == NULL || trade != (uintptr_t)market.trade)
         return NL_INVALID_ARGS; /* the pointer lives as long as its callback */
     if (out->version > 1) return NL_VERSION_NOT_SUPPORTED;
+    fault_may_abort(); /* a host that dies in the middle of its callback */
     const wire_trade *t = market.trade;
     out->trade_date = local_time(t->ts_ns);
     out->trade_number = t->number;
@@ -218,129 +218,14 @@ API int32_t CALL TranslateTrade(uintptr_t trade, TConnectorTrade *out) {
     return NL_OK;
 }
 
-static void read_side(book_side *side, const double *prices, const int64_t *quantities, const uint32_t *orders) {
-    side->count = 0;
-    for (int32_t i = 0; i < WIRE_LEVELS; i++) {
-        if (prices[i] == 0 && quantities[i] == 0) continue;
-        side->price[side->count] = prices[i];
-        side->quantity[side->count] = quantities[i];
-        side->orders[side->count++] = orders[i];
-    }
-}
-
-/* The steps that turn the old list into the new one, each at its position in the list as it stands by then. A callback
- * that reads its level sees the new book: everything before the step's position is already final. */
-static void tell_changes(const instrument_t *instrument, uint8_t side, const book_side *old, const book_side *new,
-                         bool best_changed) {
-    int32_t i = 0, j = 0;
-    while (i < old->count || j < new->count) {
-        bool gone = j == new->count || (i < old->count && (side == BOOK_BUY ? old->price[i] > new->price[j]
-                                                                           : old->price[i] < new->price[j]));
-        bool same = !gone && i < old->count && old->price[i] == new->price[j];
-        if (gone) {
-            i++;
-            FIRE(depth, lend_asset(&instrument->asset), side, j, DEPTH_DELETE);
-            continue;
-        }
-        if (!same) {
-            FIRE(depth, lend_asset(&instrument->asset), side, j, DEPTH_INSERT);
-        } else if (old->quantity[i] != new->quantity[j] || old->orders[i] != new->orders[j] ||
-                   (j == 0 && best_changed)) {
-            FIRE(depth, lend_asset(&instrument->asset), side, j, DEPTH_EDIT);
-        }
-        i += same;
-        j++;
-    }
-}
-
-/* One message: prepare, its notices, flush. A message without a change has prepare and flush only. */
-bool on_book(const wire_book *message) {
-    instrument_t *instrument = numbered(message->index);
-    if (instrument == NULL || !atomic_load(&instrument->depth)) return true;
-    book_side old[2] = {instrument->side[0], instrument->side[1]}, new[2];
-    read_side(&new[0], message->bid_price, message->bid_quantity, message->bid_count);
-    read_side(&new[1], message->ask_price, message->ask_quantity, message->ask_count);
-    bool flag_changed = (instrument->book_flags ^ message->flags) & GROUP_THEORETICAL;
-    bool theoretical = message->flags & GROUP_THEORETICAL || flag_changed ||
-                       instrument->theoretical_price != message->theoretical_price ||
-                       instrument->theoretical_quantity != message->theoretical_quantity;
-    mutex_lock(&sim.lock);
-    memcpy(instrument->side, new, sizeof new);
-    instrument->book_flags = message->flags;
-    instrument->theoretical_price = message->theoretical_price;
-    instrument->theoretical_quantity = message->theoretical_quantity;
-    mutex_unlock(&sim.lock);
-    const TConnectorAssetIdentifier *asset = &instrument->asset;
-    FIRE(depth, lend_asset(asset), BOOK_NONE, -1, DEPTH_PREPARE);
-    if (atomic_exchange(&instrument->whole_book, false)) {
-        FIRE(depth, lend_asset(asset), BOOK_BOTH, 0, DEPTH_FULL);
-    } else {
-        tell_changes(instrument, BOOK_BUY, &old[0], &new[0], flag_changed);
-        tell_changes(instrument, BOOK_SELL, &old[1], &new[1], flag_changed);
-    }
-    if (theoretical) FIRE(depth, lend_asset(asset), BOOK_NONE, -1, DEPTH_THEORETICAL);
-    FIRE(depth, lend_asset(asset), BOOK_NONE, -1, DEPTH_FLUSH);
-    return true;
-}
-
 bool on_ticker_state(const wire_ticker_state *message) {
-    instrument_t *instrument = numbered(message->index);
+    instrument_t *instrument = instrument_numbered(message->index);
     if (instrument == NULL) return true;
     atomic_store(&instrument->state, message->state);
-    if (!atomic_load(&instrument->trades) && !atomic_load(&instrument->depth)) return true;
+    if (!atomic_load(&instrument->trades) && !atomic_load(&instrument->depth) && !atomic_load(&instrument->offers))
+        return true;
     wchar_t date[DATE_LENGTH];
     format_local(message->ts_ns, date);
     FIRE(ticker_state, lend_record(&instrument->record), lend_text(date), message->state);
     return true;
-}
-
-/* The accessors. On the ConnectorThread nothing can change the book meanwhile: it alone writes it. */
-static void lock_book(void) {
-    if (!on_connector) mutex_lock(&sim.lock);
-}
-
-static void unlock_book(void) {
-    if (!on_connector) mutex_unlock(&sim.lock);
-}
-
-API int32_t CALL GetPriceDepthSideCount(const TConnectorAssetIdentifier *asset, uint8_t side) {
-    if (!atomic_load(&sim.running)) return NL_NOT_INITIALIZED;
-    instrument_t *instrument = instrument_find(asset);
-    if (instrument == NULL) return NL_INVALID_TICKER;
-    if (side > BOOK_SELL) return NL_INVALID_ARGS;
-    lock_book();
-    int32_t count = instrument->side[side].count;
-    unlock_book();
-    return count;
-}
-
-API int32_t CALL GetPriceGroup(const TConnectorAssetIdentifier *asset, uint8_t side, int32_t position,
-                               TConnectorPriceGroup *out) {
-    if (!atomic_load(&sim.running)) return NL_NOT_INITIALIZED;
-    instrument_t *instrument = instrument_find(asset);
-    if (instrument == NULL) return NL_INVALID_TICKER;
-    if (side > BOOK_SELL || out == NULL) return NL_INVALID_ARGS;
-    lock_book();
-    const book_side *levels = &instrument->side[side];
-    bool found = position >= 0 && position < levels->count;
-    if (found) {
-        out->price = levels->price[position];
-        out->count = levels->orders[position];
-        out->quantity = levels->quantity[position];
-        out->flags = position == 0 ? instrument->book_flags & GROUP_THEORETICAL : 0;
-    }
-    unlock_book();
-    return found ? NL_OK : NL_OUT_OF_RANGE;
-}
-
-API int32_t CALL GetTheoreticalValues(const TConnectorAssetIdentifier *asset, double *price, int64_t *quantity) {
-    if (!atomic_load(&sim.running)) return NL_NOT_INITIALIZED;
-    instrument_t *instrument = instrument_find(asset);
-    if (instrument == NULL) return NL_INVALID_TICKER;
-    if (price == NULL || quantity == NULL) return NL_INVALID_ARGS;
-    lock_book();
-    *price = instrument->theoretical_price;
-    *quantity = instrument->theoretical_quantity;
-    unlock_book();
-    return NL_OK;
 }

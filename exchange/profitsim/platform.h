@@ -29,6 +29,7 @@ static inline void thread_join(thread_t thread) {
     CloseHandle(thread);
 }
 static inline void sleep_ms(uint32_t ms) { Sleep(ms); }
+static inline void process_abort(void) { TerminateProcess(GetCurrentProcess(), 3); } /* as abort(), without a dialog */
 static inline int64_t monotonic_ns(void) {
     LARGE_INTEGER count, frequency;
     QueryPerformanceCounter(&count);
@@ -55,6 +56,7 @@ static inline void socket_timeouts(socket_t s, uint32_t receive_ms, uint32_t sen
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -74,6 +76,7 @@ static inline bool thread_start(thread_t *thread, void *(*body)(void *)) {
     return pthread_create(thread, NULL, body, NULL) == 0;
 }
 static inline void thread_join(thread_t thread) { pthread_join(thread, NULL); }
+static inline void process_abort(void) { abort(); }
 static inline void sleep_ms(uint32_t ms) {
     struct timespec wait = {ms / 1000, (long)(ms % 1000) * 1000000};
     nanosleep(&wait, NULL);

@@ -242,6 +242,10 @@ typedef struct {
 typedef void(CALL *StateCallback)(int32_t type, int32_t value);
 typedef void(CALL *TradeCallback)(const TConnectorAssetIdentifier *, uintptr_t trade, uint32_t flags);
 typedef void(CALL *DepthCallback)(const TConnectorAssetIdentifier *, uint8_t side, int32_t position, uint8_t update);
+typedef void(CALL *OfferBookCallback)(const TAssetIDRec *, int32_t action, int32_t position, int32_t side,
+                                      int64_t quantity, int32_t agent, int64_t offer_id, double price,
+                                      uint8_t has_price, uint8_t has_quantity, uint8_t has_date, uint8_t has_offer_id,
+                                      uint8_t has_agent, const wchar_t *date, uint8_t *sell, uint8_t *buy);
 typedef void(CALL *OrderCallback)(const TConnectorOrderIdentifier *);
 typedef void(CALL *AccountCallback)(const TConnectorAccountIdentifier *);
 typedef void(CALL *ProgressCallback)(const TAssetIDRec *, int32_t percent);

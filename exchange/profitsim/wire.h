@@ -32,7 +32,7 @@ enum {
 };
 
 /* kinds of WIRE_FAULT */
-enum { WIRE_FAULT_DETAILS = 1 };
+enum { WIRE_FAULT_DETAILS = 1, WIRE_FAULT_ABORT, WIRE_FAULT_GROUPS, WIRE_FAULT_FULL_BOOK, WIRE_FAULT_OFFERS };
 
 typedef struct {
     uint32_t length;

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+import supervisor
 from exchange.faults.box import FaultBox, NotTaken, leave_fault, table_of
 from exchange.faults.running import Running
 from exchange.faults.scenario import BadScenario, Schedule, read_scenario
@@ -101,6 +104,32 @@ def test_words_of_a_command_line_become_a_table():
     assert table_of("late_orders", words) == {"name": "late_orders", "count": 3, "delay_ms": 1.5, "at": "10:05"}
     with pytest.raises(BadFault, match="'count' is not KEY=VALUE"):
         table_of("reject", ["count"])
+
+
+def test_the_list_names_every_fault_with_its_defaults(capsys):
+    assert supervisor.main(["exchange", "fault"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in BY_NAME)
+    assert "times=2" in said
+
+
+def test_the_command_line_reaches_an_exchange(tmp_path, capsys):
+    box, taken = FaultBox(tmp_path), []
+
+    def take() -> None:
+        give_up = time.monotonic() + 10
+        while not taken and time.monotonic() < give_up:
+            taken.extend(box.take()[0])
+            time.sleep(0.01)
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    assert supervisor.main(["exchange", "fault", "reject", "count=7", "--folder", str(tmp_path)]) == 0
+    taker.join(20)
+    assert taken == [Reject(count=7)]
+    assert supervisor.main(["exchange", "fault", "reject", "count=0", "--folder", str(tmp_path)]) == 2
+    assert "count" in capsys.readouterr().err
+    assert supervisor.main(["exchange", "fault", "reject", "--runs", str(tmp_path)]) == 1
 
 
 def test_the_box_hands_over_once_and_names_what_is_none(tmp_path):

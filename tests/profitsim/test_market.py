@@ -15,7 +15,7 @@ from profitdll.constants import NL_CODES, BookSide, DepthUpdate
 from profitdll.errors import DllError
 from profitdll.market import Market, PriceGroup
 from profitdll.market_time import utc_ns
-from profitdll.structs import TConnectorTrade
+from profitdll.structs import TConnectorAssetIdentifier, TConnectorPriceGroup, TConnectorTrade
 from tests.profitsim.conftest import Rig
 from tests.profitsim.scripted import NOON_NS
 
@@ -293,10 +293,15 @@ def test_a_malformed_date_is_refused(rig: Rig, text: str) -> None:
     assert code == NL_CODES["NL_INVALID_ARGS"]
 
 
-def test_single_offers_are_honestly_not_there(rig: Rig) -> None:
+def test_a_struct_of_a_later_version_is_refused(rig: Rig) -> None:
     rig.connect()
-    assert rig.library.dll.SubscribeOfferBook("WDOFUT", "F") == NL_CODES["NL_ASSET_NO_DATA"]
-    assert rig.library.dll.SubscribeOfferBook("NADA11", "F") == NL_CODES["NL_INVALID_TICKER"]
+    Market(rig.library).subscribe_depth("WDOFUT", "F")
+    rig.server.send(wire.BOOK, **book([(10.0, 5, 2)], []))
+    rig.settle()
+    asset = TConnectorAssetIdentifier(0, "WDOFUT", "F", 0)
+    group = TConnectorPriceGroup(version=1)
+    assert rig.library.dll.GetPriceGroup(asset, 0, 0, group) == NL_CODES["NL_VERSION_NOT_SUPPORTED"]
+    assert rig.library.dll.GetPriceGroup(asset, 0, 0, TConnectorPriceGroup()) == 0
 
 
 def test_members_have_names(rig: Rig) -> None:
