@@ -100,6 +100,9 @@ class Fill(_Message, frozen=True, tag="fill"):
 
 Message = Signal | Decision | OrderEvent | Fill
 
+LARGEST = 1 << 62  # of a whole number in a signal: sums of two of them stay within int64
+_WHOLE = tuple(field.name for field in msgspec.structs.fields(Signal) if field.type is int)
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)
 
@@ -121,4 +124,15 @@ def decode(body: bytes) -> Message:
     if message.version > MESSAGE_VERSION:
         kind = type(message).__name__
         raise BadMessage(f"{kind} of version {message.version}; this build knows {MESSAGE_VERSION}: update it")
+    if isinstance(message, Signal):
+        _check(message)
     return message
+
+
+def _check(signal: Signal) -> None:
+    """Raises BadMessage for an opinion out of its range (so is a NaN) and for times and numbers that no clock reaches."""
+    if not (-1.0 <= signal.direction <= 1.0 and 0.0 <= signal.confidence <= 1.0):
+        raise BadMessage(f"direction {signal.direction}, confidence {signal.confidence}")
+    for name in _WHOLE:
+        if not -1 <= getattr(signal, name) < LARGEST:
+            raise BadMessage(f"{name} {getattr(signal, name)}")

@@ -38,6 +38,8 @@ TOPICS: dict[type, bytes] = {Signal: TOPIC_SIGNAL, Decision: TOPIC_DECISION, Ord
 LOOPBACK = "tcp://127.0.0.1:"
 HIGH_WATER_MARK = 10_000  # messages queued per peer; beyond it a publisher drops, and the gap is counted
 MAX_MESSAGE_BYTES = 64 * 1024  # a peer that sends a longer frame is disconnected by libzmq
+LOOK_FOR_REFUSED_EVERY = 64  # calls of receive: an unread notice must never fill the queue that libzmq writes it to
+_REFUSED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _NUMBERS = struct.Struct("<QI")
 
 
@@ -148,6 +150,9 @@ class Subscriber:
         self._topics = frozenset(topics)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sources: dict[zmq.Socket[bytes], str] = {}
+        self._monitors: list[zmq.Socket[bytes]] = []
+        self._refused = 0
+        self._calls = 0
         self._poller = zmq.Poller()
         for source, endpoint in endpoints.items():
             _check_loopback(endpoint)
@@ -161,6 +166,7 @@ class Subscriber:
             socket.curve_serverkey = keys.servers[source]
             for topic in topics:
                 socket.subscribe(topic)
+            self._monitors.append(socket.get_monitor_socket(_REFUSED))
             socket.connect(endpoint)
             self._poller.register(socket, zmq.POLLIN)
 
@@ -168,6 +174,15 @@ class Subscriber:
     def sockets(self) -> tuple[zmq.Socket[bytes], ...]:
         """For the one poller of a stage that waits for more than the bus."""
         return tuple(self._sources)
+
+    @property
+    def refused(self) -> int:
+        """Connections that failed so far because who answers does not hold the source's key."""
+        for monitor in self._monitors:
+            while monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+                monitor.recv_multipart(zmq.NOBLOCK)
+                self._refused += 1
+        return self._refused
 
     def poll(self, timeout_ms: int) -> bool:
         """Wait for a message from any source; True when there is one."""
@@ -178,6 +193,9 @@ class Subscriber:
 
         limit: of messages per source, so that one that floods cannot silence the others.
         """
+        self._calls += 1
+        if self._calls % LOOK_FOR_REFUSED_EVERY == 0:
+            _ = self.refused
         for socket, source in self._sources.items():
             for _ in range(limit):
                 try:
@@ -198,15 +216,19 @@ class Subscriber:
         except BadMessage:
             counts.bad += 1
             return None
-        speaks_for_another = isinstance(message, Signal) and message.source != source
+        number, epoch = _NUMBERS.unpack(frames[1])
+        speaks_for_another = isinstance(message, Signal) and (message.source, message.epoch) != (source, epoch)
         if TOPICS[type(message)] != frames[0] or speaks_for_another:
             counts.bad += 1
             return None
-        number, epoch = _NUMBERS.unpack(frames[1])
         return message if counts.take(frames[0], epoch, number) else None
 
     def close(self) -> None:
         """Drop what is unread. Harmless when called twice."""
         for socket in self._sources:
+            if not socket.closed:
+                socket.disable_monitor()
             socket.close(0)
+        for monitor in self._monitors:
+            monitor.close(0)
         self._context.term()

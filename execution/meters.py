@@ -31,7 +31,8 @@ class Meters:
         self._timed_ns: dict[int, int] = {}
         self._show_at_ns = 0
         self._counters.declare(
-            *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "decisions",
+            *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "signals_refused",
+            "decisions",
             *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
             *(f"position_{contract.symbol}" for contract in self._contracts),
             *(f"average_price_e6_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
@@ -97,6 +98,7 @@ class Meters:
         counts = self._subscriber.counts.values()
         self._counters.set("signals_lost", sum(count.lost for count in counts))
         self._counters.set("signals_bad", sum(count.bad + count.stale for count in counts))
+        self._counters.set("signals_refused", self._subscriber.refused)
 
     def last_words(self, log: logging.Logger, now_ns: int) -> None:
         """Say what stays behind: positions, and the orders that rest at the broker."""

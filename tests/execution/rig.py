@@ -74,6 +74,7 @@ class HandSubscriber:
     def __init__(self) -> None:
         self.waiting: deque[tuple[str, Message]] = deque()
         self.counts: dict[str, Any] = {}
+        self.refused = 0
         self.sockets: tuple[Any, ...] = ()
 
     def receive(self) -> Iterator[tuple[str, Message]]:
