@@ -179,8 +179,8 @@ class Subscriber:
     def refused(self) -> int:
         """Connections that failed so far because who answers does not hold the source's key."""
         for monitor in self._monitors:
-            while monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
-                monitor.recv_multipart(zmq.NOBLOCK)
+            while monitor.poll(0):
+                monitor.recv_multipart()
                 self._refused += 1
         return self._refused
 
