@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,8 @@ class Rig:
 
 @pytest.fixture(scope="session")
 def library() -> Library:
-    return load(build.build_if_stale())
+    """The library of this system, or the specially built one that test_sanitized.py names."""
+    return load(os.environ.get("PROFITSIM_TEST_LIBRARY") or build.build_if_stale())
 
 
 @pytest.fixture

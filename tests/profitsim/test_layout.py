@@ -1,9 +1,16 @@
-"""Sizes and offsets: a C compiler's word on the headers against ctypes and against the wire's numpy dtypes."""
+"""Sizes and offsets of both interfaces: what layout.c asserts, ctypes, and the wire's numpy records must agree.
+
+The numbers in layout.c are asserted by whatever compiles the library, for Linux and for Windows; here ctypes is held
+against them on the system that runs the tests, and the compiler of Windows is asked on Linux too where it is installed.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +80,15 @@ def dtype_layout() -> Layout:
     return found
 
 
-def compiled_layout(names: list[str], folder: Path, *flags: str) -> Layout:
-    """Ask the compiler for every size and offset in `names`, and for the wire's message numbers."""
-    lines = ['#include <stdio.h>\n#include "profitsim.h"\n#include "wire.h"\nint main(void) {']
-    for name in names:
-        struct, _, field = name.partition(".")
-        what = f"offsetof({struct}, {field})" if field else (name if name.isupper() else f"sizeof({name})")
-        lines.append(f'    printf("{name} %d\\n", (int){what});')
-    source = folder / "layout.c"
+def compiled_numbers(names: list[str], folder: Path) -> dict[str, int]:
+    """Ask the compiler for the values of these constants of wire.h."""
+    lines = ['#include <stdio.h>\n#include "wire.h"\nint main(void) {']
+    lines += [f'    printf("{name} %d\\n", (int){name});' for name in names]
+    source = folder / "numbers.c"
     source.write_text("\n".join([*lines, "    return 0;", "}"]), encoding="ascii")
-    program = folder / "layout.exe"
-    command = [*compilers.of_this_system(), "-std=c11", "-Wno-unused", *flags, "-I", str(build.FOLDER)]
-    subprocess.run([*command, str(source), "-o", str(program)], check=True, timeout=120)
+    program = folder / "numbers.exe"
+    command = [*compilers.of_this_system(), "-std=c11", "-I", str(build.FOLDER), str(source), "-o", str(program)]
+    subprocess.run(command, check=True, timeout=120)
     said = subprocess.run([str(program)], check=True, timeout=30, capture_output=True, text=True).stdout
     return {name: int(value) for name, value in (line.split() for line in said.splitlines())}
 
@@ -101,18 +105,73 @@ def with_narrow_characters(kind: Any, made: dict[Any, Any]) -> Any:
     return made[kind]
 
 
-def test_the_headers_say_what_ctypes_and_the_wire_say(tmp_path: Path) -> None:
-    expected = ctypes_layout(DLL_STRUCTS) | dtype_layout() | WIRE_TYPES
-    assert len(expected) > 300
-    assert compiled_layout(list(expected), tmp_path) == expected
+def asserted_layout(narrow: bool) -> Layout:
+    """The numbers of layout.c, for characters of 2 bytes or of 4."""
+    found = {}
+    for line in (build.FOLDER / "layout.c").read_text(encoding="ascii").splitlines():
+        if entry := re.fullmatch(r"(SIZE|AT)\((\w+), (?:(\w+), )?(?:(\d+)|WIDE\((\d+), (\d+)\))\)", line):
+            kind, struct, field, always, narrow_bytes, wide_bytes = entry.groups()
+            assert (kind == "AT") == (field is not None)
+            found[f"{struct}.{field}" if field else struct] = int(always or (narrow_bytes if narrow else wide_bytes))
+    return found
+
+
+def compiles(folder: Path, command: list[str], *flags: str) -> None:
+    """layout.c and an assertion of each wire record pass that compiler. Nothing is linked, so any target will do."""
+    lines = ['#include <stddef.h>\n#include "wire.h"']
+    for name, value in dtype_layout().items():
+        struct, _, field = name.partition(".")
+        what = f"offsetof({struct}, {field})" if field else f"sizeof({struct})"
+        lines.append(f'_Static_assert({what} == {value}, "{name}");')
+    source = folder / "wire_layout.c"
+    source.write_text("\n".join(lines) + "\n", encoding="ascii")
+    for each in (source, build.FOLDER / "layout.c"):
+        done = subprocess.run(
+            [*command, "-std=c11", *flags, "-I", str(build.FOLDER), "-c", str(each), "-o", str(folder / "layout.o")],
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_ctypes_says_what_layout_c_asserts() -> None:
+    narrow = ctypes.sizeof(ctypes.c_wchar) == 2
+    assert ctypes_layout(DLL_STRUCTS) == asserted_layout(narrow)
+    assert len(asserted_layout(narrow)) > 150
 
 
 @pytest.mark.skipif(build.host_target() == "windows", reason="wchar_t has 2 bytes here anyway")
-def test_the_same_holds_with_the_characters_of_windows(tmp_path: Path) -> None:
+def test_ctypes_would_say_the_same_with_the_characters_of_windows() -> None:
     made: dict[Any, Any] = {}
     expected = ctypes_layout({name: with_narrow_characters(kind, made) for name, kind in DLL_STRUCTS.items()})
+    assert expected == asserted_layout(narrow=True)
     assert expected["TConnectorAccountIdentifierOut"] == 424
-    assert compiled_layout(list(expected), tmp_path, "-fshort-wchar") == expected
+
+
+def test_the_compiler_of_this_system_asserts_them(tmp_path: Path) -> None:
+    compiles(tmp_path, compilers.of_this_system())
+
+
+@pytest.mark.parametrize("target", sorted(build.ZIG_TARGETS))
+def test_the_compiler_of_each_target_asserts_them(target: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("the compiler for other systems is not installed: pip install ziglang")
+    compiles(tmp_path, [sys.executable, "-m", "ziglang", "cc", "-target", build.ZIG_TARGETS[target]])
+
+
+def test_a_wrong_offset_is_not_compiled(tmp_path: Path) -> None:
+    """The assertions bite: another packing of the same fields does not pass."""
+    (tmp_path / "profitsim.h").write_text(
+        (build.FOLDER / "profitsim.h").read_text(encoding="ascii").replace("#include <wchar.h>", "#pragma pack(push, 4)"),
+        encoding="ascii",
+    )
+    (tmp_path / "layout.c").write_text((build.FOLDER / "layout.c").read_text(encoding="ascii"), encoding="ascii")
+    command = [*compilers.of_this_system(), "-std=c11", "-c", str(tmp_path / "layout.c"), "-o", str(tmp_path / "l.o")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0 and "TConnectorTrade" in done.stderr
+
+
+def test_the_wire_has_the_message_numbers_of_the_protocol(tmp_path: Path) -> None:
+    assert compiled_numbers(list(WIRE_TYPES), tmp_path) == WIRE_TYPES
 
 
 def test_documented_sizes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from profitdll import prototypes as p
 from profitdll.library import Library, load
 from profitdll.market import Market
 from profitdll.structs import TConnectorAssetIdentifier, TConnectorTrade
+from tape.reader import Tape
 from tests import compilers
+from tests.exchange.alone import exchange_alone
 from tests.profitsim.conftest import Rig
 from tests.profitsim.scripted import NOON_NS
+from tests.spine.rig import Up, write_config
 
 POISON = b"\xdb"
 TICKER_BYTES = len("WDOFUT") * ctypes.sizeof(ctypes.c_wchar)
@@ -123,6 +127,27 @@ def test_what_an_enumeration_gave_is_poison_after_each_call(keeper: Keeper) -> N
     account = keeper.library.dll.EnumerateAllOrders.argtypes[0]._type_(0, 7, "12345", "", 0)
     assert keeper.library.dll.EnumerateAllOrders(account, 1, 0, p.EnumerateOrderProc(each)) == 0
     assert keeper.later("enumerated") == POISON * len(keeper.kept["enumerated"][1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("spine")
+def test_the_pipeline_keeps_no_pointer(poisoned: Path, tmp_path: Path) -> None:
+    """Native callbacks of ingest and those of execution included: with a kept pointer the tape would hold poison."""
+    config = write_config(tmp_path, more=f"path = {json.dumps(str(poisoned))}\n")
+    config.write_text(config.read_text(encoding="utf-8").replace('"paper"', '"dry-run"'), encoding="utf-8")
+    words = {f"QT_DLL_{name}": "paper" for name in ("KEY", "USER", "PASSWORD", "ROUTING_PASSWORD")}
+    with exchange_alone("--speed", "2") as exchange:
+        words["PROFITSIM_PORT"] = str(exchange.port)
+        with Up(tmp_path, "--config", str(config), "--duration", "15", environment=words) as up:
+            assert up.finish() == 0, up.errors()
+    assert up.result["lost"] == 0
+    tape = Tape.open(next((tmp_path / "runs").glob("*/tape")))
+    trades, book = tape.trades(), tape.book()
+    assert len(trades) > 300 and len(book) > 300
+    assert set(trades["symbol"]) == set(book["symbol"]) == {0}
+    assert ((trades["price"] > 5000) & (trades["price"] < 6000) & (trades["quantity"] > 0)).all()
+    assert ((book["bid_price"][:, 0] < book["ask_price"][:, 0]) & (book["bid_price"][:, 0] > 5000)).all()
 
 
 def test_the_default_build_lends_its_originals(library: Library) -> None:
