@@ -88,6 +88,7 @@ static void date_of(int64_t days, SystemTime *out) {
 }
 
 int64_t local_ns(int64_t utc) {
+    if (utc < INT64_MIN + 2 * DAY_NS) utc = INT64_MIN + 2 * DAY_NS; /* 1677 is as good as any */
     int64_t local = utc - 3 * HOUR_NS;
     for (size_t i = 0; i < sizeof SUMMERS / sizeof *SUMMERS; i++) /* begin: 00:00 standard; end: 00:00 summer time */
         if (local >= SUMMERS[i][0] * DAY_NS && local + HOUR_NS < SUMMERS[i][1] * DAY_NS) return local + HOUR_NS;

@@ -113,11 +113,13 @@ int32_t query_gate(bool routing);   /* NL_OK when the caches may be asked */
 int32_t request_gate(bool routing); /* NL_OK when the exchange may be asked */
 int64_t market_now_ns(void);
 void post_notice(const notice_t *notice);
+void run_notices(void);   /* the ConnectorThread tells what was posted */
 void session_reset(void); /* everything that a session learnt is forgotten */
 bool handle_message(uint16_t type, const void *body); /* as all on_...: false gives the connection up */
 
 /* wire.c */
 void wire_reset(void);
+size_t wire_body_size(uint16_t type); /* of what an exchange sends; 0: it sends no such message */
 bool wire_configure(const wchar_t *host, const wchar_t *port);
 bool wire_configured(void);
 bool wire_connect(void);

@@ -156,10 +156,10 @@ bool on_trade(const wire_trade *message, bool history) {
     else
         FIRE(history, lend_asset(&instrument->asset), (uintptr_t)market.trade, message->flags);
     market.trade = NULL;
-    if (!history || message->request != atomic_load(&market.request)) return true;
+    if (!history || message->request == 0 || message->request != atomic_load(&market.request)) return true;
     mutex_lock(&sim.lock);
-    double share = (double)(message->ts_ns - market.history_from_ns) /
-                   (double)(market.history_to_ns - market.history_from_ns);
+    double share = ((double)message->ts_ns - (double)market.history_from_ns) /
+                   ((double)market.history_to_ns - (double)market.history_from_ns);
     mutex_unlock(&sim.lock);
     tell_progress(instrument, share < 0 ? 1 : share > 0.99 ? 99 : 1 + (int32_t)(share * 98));
     return true;

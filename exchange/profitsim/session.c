@@ -11,6 +11,9 @@ _Thread_local bool on_connector;
 
 enum { START_MS = 60, FIRST_BACK_OFF_MS = 100, LONGEST_BACK_OFF_MS = 2000, SLICE_MS = 20 };
 
+#define LATEST_NS (INT64_MAX / 2) /* of a market clock: in the year 2116 */
+#define FASTEST 1e9
+
 static struct {
     mutex_t life; /* initialise and finalise exclude each other */
     thread_t thread;
@@ -56,8 +59,8 @@ int64_t market_now_ns(void) {
     int64_t now = 0;
     if (session.clock_read_ns != 0) {
         now = session.clock.market_ns;
-        if (session.clock.running)
-            now += (int64_t)((double)(monotonic_ns() - session.clock_read_ns) * session.clock.speed);
+        double passed = (double)(monotonic_ns() - session.clock_read_ns) * session.clock.speed;
+        if (session.clock.running) now += passed < (double)LATEST_NS ? (int64_t)passed : LATEST_NS;
     }
     mutex_unlock(&sim.lock);
     return now;
@@ -72,7 +75,7 @@ void post_notice(const notice_t *notice) {
     mutex_unlock(&sim.lock);
 }
 
-static void run_notices(void) {
+void run_notices(void) {
     for (;;) {
         notice_t notice;
         mutex_lock(&sim.lock);
@@ -119,6 +122,10 @@ static bool on_login_reply(int32_t code) {
 }
 
 static bool on_clock(const wire_clock *message) {
+    if (!(message->speed >= 0 && message->speed <= FASTEST) || message->market_ns < 0 || message->market_ns > LATEST_NS) {
+        log_line("a clock at %lld ns that runs %g times as fast", (long long)message->market_ns, message->speed);
+        return false;
+    }
     mutex_lock(&sim.lock);
     session.clock = *message;
     session.clock_read_ns = monotonic_ns();

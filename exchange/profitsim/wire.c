@@ -31,7 +31,16 @@ static const struct {
     {WIRE_STATE, sizeof(wire_state)},             {WIRE_FAULT, sizeof(wire_fault)},
 };
 
-void wire_reset(void) { wire.configured = false; }
+void wire_reset(void) {
+    wire.configured = false;
+    wire.filled = 0;
+}
+
+size_t wire_body_size(uint16_t type) {
+    for (size_t i = 0; i < sizeof INCOMING / sizeof *INCOMING; i++)
+        if (INCOMING[i].type == type) return INCOMING[i].size;
+    return 0;
+}
 
 bool wire_configured(void) { return wire.configured; }
 
@@ -96,9 +105,7 @@ static bool handle_frames(void) {
     bool good = true;
     while (good && wire.filled - at >= sizeof header) {
         memcpy(&header, buffer + at, sizeof header);
-        size_t size = 0;
-        for (size_t i = 0; i < sizeof INCOMING / sizeof *INCOMING; i++)
-            if (INCOMING[i].type == header.type) size = INCOMING[i].size;
+        size_t size = wire_body_size(header.type);
         if (size == 0 || header.length != sizeof header + size || header.version != WIRE_VERSION) {
             log_line("unknown frame: type %u, %u bytes, version %u", header.type, header.length, header.version);
             return false;

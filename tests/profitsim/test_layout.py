@@ -161,7 +161,9 @@ def test_the_compiler_of_each_target_asserts_them(target: str, tmp_path: Path) -
 def test_a_wrong_offset_is_not_compiled(tmp_path: Path) -> None:
     """The assertions bite: another packing of the same fields does not pass."""
     (tmp_path / "profitsim.h").write_text(
-        (build.FOLDER / "profitsim.h").read_text(encoding="ascii").replace("#include <wchar.h>", "#pragma pack(push, 4)"),
+        (build.FOLDER / "profitsim.h")
+        .read_text(encoding="ascii")
+        .replace("#include <wchar.h>", "#pragma pack(push, 4)"),
         encoding="ascii",
     )
     (tmp_path / "layout.c").write_text((build.FOLDER / "layout.c").read_text(encoding="ascii"), encoding="ascii")
