@@ -24,7 +24,12 @@ PROBE = "#include <stdatomic.h>\n_Thread_local atomic_int here;\nint main(void) 
 FLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-shared")
 POSIX_FLAGS = ("-fPIC", "-pthread")
 WINDOWS_FLAGS = ("-lws2_32",)
-SANITIZE_FLAGS = ("-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1")
+SANITIZE_FLAGS = (
+    "-fsanitize=address,undefined,float-cast-overflow",
+    "-fno-sanitize-recover=all",
+    "-fno-omit-frame-pointer",
+    "-O1",
+)
 POISON_FLAGS = ("-DPROFITSIM_POISON",)
 ZIG_TARGETS = {"windows": "x86_64-windows-gnu", "linux": "x86_64-linux-gnu"}
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-void fuzz_reached(uint64_t out[5]);
+void fuzz_reached(uint64_t out[6]);
 
 enum { LONGEST = 8192, MOST_SEEDS = 512 };
 static struct {
@@ -104,10 +104,11 @@ int main(int count, char **arguments) {
             passed = (double)(now.tv_sec - begin.tv_sec) + (double)(now.tv_nsec - begin.tv_nsec) / 1e9;
         }
     }
-    uint64_t reached[5];
+    uint64_t reached[6];
     fuzz_reached(reached);
-    printf("executions %llu callbacks %llu details %llu levels %llu trades %llu enumerated %llu\n", (unsigned long long)done,
-           (unsigned long long)reached[0], (unsigned long long)reached[1], (unsigned long long)reached[2],
-           (unsigned long long)reached[3], (unsigned long long)reached[4]);
+    static const char *const NAMES[] = {"callbacks", "details", "levels", "trades", "enumerated", "offers"};
+    printf("executions %llu", (unsigned long long)done);
+    for (int i = 0; i < 6; i++) printf(" %s %llu", NAMES[i], (unsigned long long)reached[i]);
+    printf("\n");
     return 0;
 }

@@ -15,7 +15,7 @@
 #include "internal.h"
 
 typedef struct {
-    uint64_t callbacks, details, levels, trades, enumerated;
+    uint64_t callbacks, details, levels, trades, enumerated, offers;
 } tally_t;
 static tally_t tally;
 static volatile uint64_t sink; /* so that no read is optimised away */
@@ -25,6 +25,9 @@ int32_t CALL SetTradeCallbackV2(TradeCallback);
 int32_t CALL SetHistoryTradeCallbackV2(TradeCallback);
 int32_t CALL SetPriceDepthCallback(DepthCallback);
 int32_t CALL SetOrderCallback(OrderCallback);
+int32_t CALL SetOfferBookCallbackV2(OfferBookCallback);
+int32_t CALL FreePointer(void *, int32_t);
+int32_t CALL SubscribeOfferBook(const wchar_t *, const wchar_t *);
 int32_t CALL SetOrderHistoryCallback(AccountCallback);
 int32_t CALL SetSerieProgressCallback(ProgressCallback);
 int32_t CALL SetChangeStateTickerCallback(TickerStateCallback);
@@ -94,6 +97,37 @@ static void CALL on_depth(const TConnectorAssetIdentifier *asset, uint8_t side, 
     if (GetTheoreticalValues(asset, &price, &quantity) != NL_OK) abort();
     sink += (uint64_t)side + (uint64_t)position + update;
     tally.callbacks++;
+}
+
+/* every offer of an array as the interface packs them, and the flags after the last one */
+static void read_offers(uint8_t *array) {
+    if (array == NULL) return;
+    int32_t count, bytes;
+    memcpy(&count, array, 4);
+    memcpy(&bytes, array + 4, 4);
+    const uint8_t *at = array + 8;
+    for (int32_t i = 0; i < count; i++) {
+        uint16_t date_length;
+        memcpy(&date_length, at + 28, 2);
+        for (int32_t k = 0; k < 30 + date_length; k++) sink += at[k];
+        at += 30 + date_length;
+    }
+    if (at + 4 != array + bytes) abort();
+    sink += at[0];
+    if (FreePointer(array, bytes) != NL_OK || FreePointer(array, bytes) == NL_OK) abort();
+}
+
+static void CALL on_offers(const TAssetIDRec *asset, int32_t action, int32_t position, int32_t side, int64_t quantity,
+                           int32_t agent, int64_t offer_id, double price, uint8_t has_price, uint8_t has_quantity,
+                           uint8_t has_date, uint8_t has_offer_id, uint8_t has_agent, const wchar_t *date, uint8_t *sell,
+                           uint8_t *buy) {
+    (void)price, (void)has_price, (void)has_quantity, (void)has_date, (void)has_offer_id, (void)has_agent;
+    sink += (uint64_t)action + (uint64_t)position + (uint64_t)side + (uint64_t)quantity + (uint64_t)agent + (uint64_t)offer_id;
+    read_text(asset->ticker);
+    read_text(date);
+    read_offers(sell);
+    read_offers(buy);
+    tally.offers++;
 }
 
 static void CALL on_order_callback(const TConnectorOrderIdentifier *id) {
@@ -166,6 +200,7 @@ static void ask(void) {
         const instrument_t *each = &sim.instruments[i];
         SubscribeTicker(each->ticker, each->exchange);
         SubscribePriceDepth(&each->asset);
+        if (i % 2 == 0) SubscribeOfferBook(each->ticker, each->exchange);
         if (i == 0) GetHistoryTrades(each->ticker, each->exchange, L"24/11/2025 10:00:00", L"24/11/2025 12:00:00");
     }
     SubscribeTicker(L"NOSUCH", L"F");
@@ -217,7 +252,7 @@ static bool feed(const uint8_t *data, size_t size, size_t piece) {
 static bool feed_framed(const uint8_t *data, size_t size, size_t piece) {
     uint8_t frame[sizeof(wire_header) + sizeof(wire_book)];
     for (size_t at = 0, number = 0; at < size; number++) {
-        uint16_t type = WIRE_LOGIN_REPLY + data[at++] % 16;
+        uint16_t type = WIRE_LOGIN_REPLY + data[at++] % 32;
         size_t body = wire_body_size(type);
         if (body == 0) continue;
         wire_header header = {(uint32_t)(sizeof header + body), type, WIRE_VERSION};
@@ -240,6 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         SetHistoryTradeCallbackV2(on_trade_callback);
         SetPriceDepthCallback(on_depth);
         SetOrderCallback(on_order_callback);
+        SetOfferBookCallbackV2(on_offers);
         SetOrderHistoryCallback(on_account_callback);
         SetSerieProgressCallback(on_progress);
         SetChangeStateTickerCallback(on_ticker);
@@ -264,4 +300,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 /* For the driver's last line: that the inputs reached the handlers at all. */
-void fuzz_reached(uint64_t out[5]) { memcpy(out, &tally, sizeof tally); }
+void fuzz_reached(uint64_t out[6]) { memcpy(out, &tally, sizeof tally); }

@@ -24,6 +24,7 @@ from tests.profitsim.scripted import ACCOUNT, INSTRUMENT, NOON_NS
 HERE = Path(__file__).parent
 REGRESSIONS = HERE / "fuzz_inputs"
 FLAGS = [flag for flag in build.FLAGS if flag not in ("-shared", "-fvisibility=hidden")]
+FLAGS.append("-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION=1")  # what libFuzzer's clang says by itself
 CLANGS = ("clang", *(f"clang-{version}" for version in range(22, 12, -1)))
 RAW, FULL = 1, 2
 FIRST_KIND = wire.LOGIN_REPLY
@@ -76,7 +77,7 @@ def session() -> list[tuple[int, dict[str, Any]]]:
 def seeds() -> list[bytes]:
     """Inputs for the harness: a whole session raw and framed, in pieces of several sizes, and each message twice."""
     frames = [wire.frame(kind, **fields) for kind, fields in session()]
-    framed = [bytes([(kind - FIRST_KIND) % 16]) + frame[8:] for (kind, _), frame in zip(session(), frames, strict=True)]
+    framed = [bytes([(kind - FIRST_KIND) % 32]) + frame[8:] for (kind, _), frame in zip(session(), frames, strict=True)]
     whole = [bytes([RAW | FULL | piece << 2]) + b"".join(frames) for piece in (0, 1, 63)]
     whole += [bytes([FULL | 4]) + b"".join(framed), bytes([4]) + b"".join(framed)]
     return whole + [bytes([FULL | 4]) + b"".join(framed[:8]) + each + each for each in framed[8:]]

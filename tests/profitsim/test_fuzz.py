@@ -48,7 +48,7 @@ def test_the_seeds_reach_every_handler(driver: Path, tmp_path: Path) -> None:
     without_finding(outcome, driver.parent)
     reached = {name: int(count) for name, count in re.findall(r"(\w+) (\d+)", outcome.text)}
     assert reached["executions"] == len(files)
-    assert all(reached[name] > 0 for name in ("callbacks", "details", "levels", "trades", "enumerated")), reached
+    assert all(reached[name] > 0 for name in ("callbacks", "details", "levels", "trades", "enumerated", "offers")), reached
 
 
 @pytest.mark.parametrize("path", sorted(fuzzing.REGRESSIONS.glob("*.bin")), ids=lambda path: path.stem)
