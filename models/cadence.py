@@ -28,6 +28,11 @@ class Cadence:
         self._due_ts_ns = ts_ns + self._every_ns
         return True
 
+    @property
+    def due_ts_ns(self) -> int:
+        """Market time from which on a vector is to be judged; 0 at the start."""
+        return self._due_ts_ns
+
     def voted(self) -> None:
         self._reason = ""
 

@@ -85,6 +85,13 @@ class ModelStage(Stage):
             self._attend(symbol, problem)
         return count
 
+    def wait(self, timeout_ns: int) -> None:
+        """Vectors wake it only when a prediction is due; without a model they never do."""
+        due = [self._clock.ns_until(self._cadences[symbol].due_ts_ns) for symbol in self._predictors]
+        idle_ns = min(due, default=timeout_ns)
+        self._reader.listen(idle_ns <= 0)
+        super().wait(min(timeout_ns, idle_ns) if idle_ns > 0 else timeout_ns)
+
     def _take(self) -> int:
         """Read one batch and keep the newest vector of each symbol."""
         count = self._reader.read(self._batch)

@@ -25,6 +25,10 @@ class Clock(Protocol):
         """Market time now; 0 while nobody knows it."""
         ...
 
+    def ns_until(self, market_ns: int) -> int:
+        """Monotonic ns until that market time; 0 or less: it is past, or market time is not known."""
+        ...
+
 
 class SharedClock:
     """The live clock: monotonic time from the system, market time by the mapping that ingest keeps in shared memory."""
@@ -41,6 +45,10 @@ class SharedClock:
         speed = float(self._run.floats[RUN_CLOCK_SPEED])
         return int(time.perf_counter_ns() * speed) + int(self._run.words[RUN_CLOCK_OFFSET_NS])
 
+    def ns_until(self, market_ns: int) -> int:
+        now_ns = self.market_ns()
+        return int((market_ns - now_ns) / float(self._run.floats[RUN_CLOCK_SPEED])) if now_ns else 0
+
 
 class ManualClock:
     """The clock of replay and tests: stands still until it is told."""
@@ -54,6 +62,9 @@ class ManualClock:
 
     def market_ns(self) -> int:
         return self._market_ns
+
+    def ns_until(self, market_ns: int) -> int:
+        return market_ns - self._market_ns if self._market_ns else 0
 
     def advance(self, duration_ns: int, speed: float = 1.0) -> None:
         """Move both clocks forward, market time `speed` times as far."""

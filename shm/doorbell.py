@@ -44,7 +44,7 @@ from shm.atomics import (
     load_relaxed,
 )
 from shm.jit import inline, kernel
-from shm.layouts import OFFSET_CURSOR, OFFSET_SUBSCRIBERS
+from shm.layouts import OFFSET_SUBSCRIBERS
 from shm.segment import Segment, SegmentError
 
 from numba import carray, types  # isort: skip
@@ -212,20 +212,27 @@ class Bell:
             raise ValueError(f"bell {number} is not in 0..{BELLS - 1}")
         self.doorbells = doorbells
         self.number = number
-        self._watched = np.zeros(0, np.uint64)
-        self._watched_address = int(self._watched.ctypes.data)
-        self._kept: list[Any] = []
+        self._pairs: dict[tuple[int, int], Any] = {}
+        self._tables: dict[tuple[tuple[int, int], ...], np.ndarray[Any, Any]] = {}
+        self._look_at_pairs()
 
     def watch(self, shared_address: int, own_address: int, keep: Any = None) -> None:
         """Never sleep while the word at `shared_address` is above the one at `own_address`; `keep` is kept alive."""
-        self._watched = np.append(self._watched, np.array([shared_address, own_address], np.uint64))
-        self._watched_address = int(self._watched.ctypes.data)
-        self._kept.append(keep)
+        self._pairs[shared_address, own_address] = keep
+        self._look_at_pairs()
 
-    def watch_ring(self, ring_address: int, reader_next_address: int, keep: Any = None) -> None:
-        self.watch(ring_address + OFFSET_CURSOR, reader_next_address, keep)
+    def ignore(self, shared_address: int, own_address: int) -> None:
+        """Do not look at that pair any more."""
+        self._pairs.pop((shared_address, own_address), None)
+        self._look_at_pairs()
+
+    def _look_at_pairs(self) -> None:
+        """Tables that were in use stay: another thread may be on its way into sleep with one."""
+        pairs = tuple(self._pairs)
+        table = self._tables.setdefault(pairs, np.array(pairs, np.uint64).ravel())
+        self._watched = int(table.ctypes.data), len(pairs)
 
     def wait(self, timeout_ns: int = MAX_SLEEP_NS) -> bool:
         """Sleep until news, a ring, or `timeout_ns`. True when there was news before falling asleep."""
-        pairs = len(self._watched) // 2
-        return bool(bell_sleep(self.doorbells.wake, self.number, self._watched_address, pairs, timeout_ns))
+        address, pairs = self._watched
+        return bool(bell_sleep(self.doorbells.wake, self.number, address, pairs, timeout_ns))

@@ -23,6 +23,7 @@ from shm.atomics import (
     copy_bytes,
     fence_acquire,
     fence_release,
+    keep_bits,
     load_acquire,
     load_relaxed,
     read_word,
@@ -50,6 +51,8 @@ READER_NEXT = 1  # number of the next record to read
 READER_LOST = 2  # records lost to laps
 READER_LAPS = 3
 READER_WORDS = 4
+
+ALL_BITS = 2**64 - 1
 
 _HALF = np.uint64(0xFFFF_FFFF)
 
@@ -263,9 +266,9 @@ class RingReader:
             self.seek(self.published if start == "next" else self._oldest())
         else:
             raise ValueError(f"start {start!r} is not 'next', 'oldest' or a record number")
-        if bell is not None:
-            set_bits(segment.address + OFFSET_SUBSCRIBERS, 1 << bell.number)
-            bell.watch_ring(segment.address, self.address + 8 * READER_NEXT, keep=self)
+        self._bell = bell
+        self._listens = False
+        self.listen(True)
 
     def _oldest(self) -> int:
         capacity, published = self.segment.capacity, self.published
@@ -292,6 +295,23 @@ class RingReader:
     def behind(self) -> int:
         """Published records that this reader has not taken."""
         return self.published - self.next_number
+
+    def listen(self, on: bool) -> None:
+        """Whether new records wake the stage; without, it looks when something else has woken it. No bell: no matter.
+
+        When it listens again, records that came meanwhile keep it from falling asleep.
+        """
+        if self._bell is None or on == self._listens:
+            return
+        subscribers, bit = self.segment.address + OFFSET_SUBSCRIBERS, 1 << self._bell.number
+        pair = (self.segment.address + OFFSET_CURSOR, self.address + 8 * READER_NEXT)
+        if on:
+            set_bits(subscribers, bit)
+            self._bell.watch(*pair, keep=self)
+        else:
+            self._bell.ignore(*pair)
+            keep_bits(subscribers, ~bit & ALL_BITS)
+        self._listens = on
 
     def seek(self, number: int) -> None:
         """Go on at record `number`; one that is overwritten already counts as lost at the next read."""

@@ -20,15 +20,17 @@ from config.schema import Config, Models
 from models.stage import ModelStage
 from runtime.clock import ManualClock
 from runtime.stage import Refusal
+from shm.atomics import read_word
 from shm.counters import StageCounters
-from shm.doorbell import Doorbells
-from shm.layouts import FEATURE
+from shm.doorbell import Bell, Doorbells
+from shm.layouts import FEATURE, OFFSET_SUBSCRIBERS
 from shm.ring import RingReader, RingWriter, attach_ring, create_ring
 from shm.segment import run_prefix
 from tests.models.vectors import INSTRUMENT, fitted, make_bundle, random_rows, vector
 
 PROJECT = Path(__file__).resolve().parents[2]
 MS = 1_000_000
+BELL = 6
 START = 1_700_000_000_000_000_000
 OTHER = msgspec.structs.replace(INSTRUMENT, symbol="WINFUT", tick=5.0)
 ROWS = random_rows(2000, 4, missing=0.0)
@@ -48,6 +50,7 @@ class Desk:
         self.counters = StageCounters.private()
         self.said: list[Signal] = []
         self.problem = ""
+        self.waits: list[int] = []
         models = Models(bundle=str(bundle) if bundle else "")
         self.context: Any = SimpleNamespace(
             config=Config(instruments=instruments, models=models),
@@ -56,7 +59,10 @@ class Desk:
             histogram=self.counters.histogram,
             log=logging.getLogger("test.ml"),
             epoch=2,
-            reader=lambda ring: RingReader(attach_ring(self._name, FEATURE, capacity), FEATURE),
+            reader=lambda ring: RingReader(
+                attach_ring(self._name, FEATURE, capacity), FEATURE, Bell(self._doorbells, BELL)
+            ),
+            wait=self.waits.append,
             publisher=lambda: SimpleNamespace(publish=self._keep),
             upstream_problem=lambda stage: self.problem,
         )
@@ -80,6 +86,12 @@ class Desk:
             record["recv_ns"] = record["publish_ns"] = self.clock.monotonic_ns()
             self.writer.publish(record)
             self._next += 1
+
+    def wait(self, timeout_ns: int) -> tuple[bool, int]:
+        """Let it wait: whether vectors would wake it, and for how long it would sleep (ns)."""
+        self.stage.wait(timeout_ns)
+        wakes = read_word(self.writer.segment.address + OFFSET_SUBSCRIBERS) >> BELL & 1
+        return bool(wakes), self.waits[-1]
 
     def work(self) -> list[Signal]:
         """Let the stage work until nothing is left; what it said meanwhile."""
@@ -284,3 +296,27 @@ def test_it_needs_no_training_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_vectors_wake_it_only_when_a_prediction_is_due(desk: Desk) -> None:
+    desk.feed()
+    assert desk.work()
+    assert desk.wait(50 * MS) == (False, 50 * MS)  # 100 ms between predictions
+    desk.clock.advance(70 * MS)
+    assert desk.wait(50 * MS) == (False, 30 * MS)
+    desk.clock.advance(30 * MS)
+    assert desk.wait(50 * MS) == (True, 50 * MS)
+    desk.feed()
+    assert desk.work()
+    assert desk.wait(50 * MS) == (False, 50 * MS)
+
+
+def test_without_a_model_vectors_never_wake_it() -> None:
+    desk = Desk(None).start()
+    try:
+        desk.feed()
+        desk.work()
+        desk.clock.advance(1_000 * MS)
+        assert desk.wait(50 * MS) == (False, 50 * MS)
+    finally:
+        desk.close()

@@ -73,6 +73,7 @@ def test_a_manual_clock_stands_still_until_told() -> None:
     clock = ManualClock(5, 100)
     clock.advance(10, speed=20)
     assert (clock.monotonic_ns(), clock.market_ns()) == (15, 300)
+    assert clock.ns_until(330) == 30 and ManualClock(5).ns_until(330) == 0
     with pytest.raises(ValueError, match="do not go back"):
         clock.advance(-1)
 

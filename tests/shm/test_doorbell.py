@@ -52,6 +52,23 @@ def test_the_bit_of_a_killed_sleeper_is_cleared_by_the_next_record(parts: Any) -
     assert read_word(doorbells.segment.address + OFFSET_SLEEPERS) == 0
 
 
+def test_a_reader_that_does_not_listen_is_neither_woken_nor_kept_awake(parts: Any) -> None:
+    doorbells, writer, segment = parts
+    bell = Bell(doorbells, 3)
+    reader, other = RingReader(segment, TRADE, bell), RingReader(segment, TRADE, Bell(doorbells, 4))
+    reader.listen(False)
+    set_bits(doorbells.segment.address + OFFSET_SLEEPERS, 1 << 3 | 1 << 4)
+    writer.publish(np.zeros(1, TRADE))
+    assert read_word(doorbells.segment.address + OFFSET_SLEEPERS) == 1 << 3
+    assert bell.wait(0) is False
+    reader.listen(True)
+    assert bell.wait() is True  # what came meanwhile
+    assert reader.read(np.zeros(4, TRADE)) == 1 and other.behind() == 1
+    set_bits(doorbells.segment.address + OFFSET_SLEEPERS, 1 << 3)
+    writer.publish(np.zeros(1, TRADE))
+    assert read_word(doorbells.segment.address + OFFSET_SLEEPERS) == 0
+
+
 def test_only_subscribers_are_woken(parts: Any) -> None:
     doorbells, writer, segment = parts
     RingReader(segment, TRADE, Bell(doorbells, 3))
