@@ -49,7 +49,7 @@ build_python() {
     rm "$python/python311.zip"
     download "$folder/wheels/packages" -c "$project/constraints.txt" \
         numpy numba llvmlite pyzmq msgspec nanoarrow psutil rich markdown-it-py mdurl Pygments tzdata \
-        pyarrow msgpack pytest pytest-timeout pytest-xdist execnet hypothesis sortedcontainers \
+        pyarrow msgpack TA-Lib pytest pytest-timeout pytest-xdist execnet hypothesis sortedcontainers \
         iniconfig packaging pluggy typing_extensions colorama msvc-runtime
     for wheel in "$folder"/wheels/packages/*.whl; do unzip -q -o "$wheel" -d "$site"; done
     cp -n "$site"/msvc_runtime-*.data/data/*.dll "$python/"
@@ -113,7 +113,7 @@ if [ $# -eq 0 ]; then
     set -- tests/{shm,ingest,profitdll,profitsim,tape,bus,runtime,config,features,agents,consensus,execution,exchange,windows}
 fi
 set +e
-windows 3000 "$python/python.exe" -m pytest -n 0 -m "slow or not slow" -p no:cacheprovider -q -rs \
+windows 3000 "$python/python.exe" -m pytest -n 0 -m "not slow or windows" -p no:cacheprovider -q -rs \
     -o junit_family=xunit1 --junitxml="$(winepath -w "$folder/result.xml")" "$@" | tee "$folder/result.txt"
 status=${PIPESTATUS[0]}
 set -e

@@ -22,6 +22,7 @@ from tests.processes import PROJECT
 WHEEL = os.environ.get("PROFITSIM_FOREIGN_CLIENT", "")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.windows,
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "win32" or not WHEEL, reason="tests/windows/run.sh runs it"),
 ]

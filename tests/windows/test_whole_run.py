@@ -24,6 +24,7 @@ from tests.spine.rig import PATIENCE_S, Up, VectorWatch, write_config
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.windows,
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "win32", reason="tests/windows/run.sh runs it"),
 ]
