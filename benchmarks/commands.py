@@ -9,7 +9,17 @@ from importlib import import_module
 
 from benchmarks.measure import Result, machine
 
-BENCHMARKS = ("callback", "ring", "doorbell", "fanout", "features", "startup", "tick_to_order", "references")
+BENCHMARKS = (
+    "callback",
+    "ring",
+    "doorbell",
+    "fanout",
+    "features",
+    "startup",
+    "tick_to_order",
+    "decision",
+    "references",
+)
 
 
 def run(name: str | None, as_json: bool) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import zmq
@@ -45,6 +45,10 @@ _NUMBERS = struct.Struct("<QI")
 
 class PortTaken(OSError):
     """A publisher's port is in use; the message names it and what to do."""
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _check_loopback(endpoint: str) -> None:
@@ -147,6 +151,7 @@ class Subscriber:
         Raises ValueError for an endpoint beyond the loopback, KeyError for a source without a key.
         """
         self.counts = {source: SourceCount() for source in endpoints}
+        self.received: Callable[[], None] = _nothing  # called when a message has come, before it is looked at
         self._topics = frozenset(topics)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sources: dict[zmq.Socket[bytes], str] = {}
@@ -202,6 +207,7 @@ class Subscriber:
                     frames = socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
                     break
+                self.received()
                 message = self._accept(source, frames)
                 if message is not None:
                     yield source, message

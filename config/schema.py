@@ -136,6 +136,7 @@ class Execution(_Section):
     gateway: Literal["inproc", "process"] = "inproc"
     session: Literal["split", "shared"] = "split"
     journal_sync: Literal["interval", "always"] = "interval"
+    rehearse_every_ms: Count = 5  # at most so often an idle stage walks a decision's way in play; 0: never
 
 
 class Recorder(_Section):

@@ -6,6 +6,7 @@ touch orders and positions that are not ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from execution.events import BrokerPosition
@@ -41,6 +42,9 @@ class BrokerOrder(NamedTuple):
 
 class Broker(Protocol):
     """Calls may block for as long as the DLL does. Every one raises BrokerError when it was not done."""
+
+    entering: Callable[[], None]
+    """The gateway's: called just before an order leaves us, to note the time."""
 
     def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
         """Send a new order; returns this session's id of it (> 0)."""

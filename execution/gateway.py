@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,25 @@ TEXT_BYTES = REPORT.fields["text"][0].itemsize  # type: ignore[index]
 Record = np.ndarray[Any, np.dtype[Any]]
 
 
+class Command(NamedTuple):
+    """The fields of a COMMAND, in their order."""
+
+    sequence: int = 0
+    kind: int = 0
+    side: int = 0
+    order_type: int = 0
+    pad: bytes = b""
+    symbol: int = 0
+    order: int = 0
+    quantity: int = 0
+    price: float = 0.0
+    stop_price: float = 0.0
+    cl_order_id: bytes = b""
+
+
+assert Command._fields == COMMAND.names
+
+
 class GatewayCore:
     """In-process: `execute` calls the broker at once, `drain` gives what came of it. One thread calls all but `changed`."""
 
@@ -42,6 +61,8 @@ class GatewayCore:
         self._retries: dict[tuple[int, str], tuple[int, int]] = {}  # ids -> (try again at, tries left)
         self._reports: deque[Record] = deque()
         self.lost_details = 0
+        self._entered_ns = 0  # monotonic, of the last send: at the library's door when the broker says so
+        broker.entering = self._entering
 
     @property
     def changed_address(self) -> int:
@@ -63,11 +84,12 @@ class GatewayCore:
 
     def execute(self, command: Record) -> None:
         """Carry out one command (COMMAND, one element). What came of it, also a failure, is a report."""
-        kind = int(command["kind"][0])
+        fields = Command(*command[0].item())
+        kind = fields.kind
         if kind == SEND:
-            self._send(command)
+            self._send(fields)
         elif kind == CANCEL:
-            self._cancel(command)
+            self._cancel(fields)
         elif kind == LIST:
             self._list()
         else:
@@ -94,26 +116,28 @@ class GatewayCore:
         """Monotonic time at which `work` has something to repeat."""
         return min((at_ns for at_ns, _ in self._retries.values()), default=None)
 
-    def _send(self, command: Record) -> None:
-        report = self._new(SENT, int(command["order"][0]))
-        report["entered_ns"] = self._now_ns()
+    def _send(self, command: Command) -> None:
+        self._entered_ns = self._now_ns()
+        local_id, text = 0, b""
         try:
-            report["local_id"] = self._broker.send(
-                int(command["symbol"][0]),
-                int(command["side"][0]),
-                int(command["order_type"][0]),
-                int(command["quantity"][0]),
-                float(command["price"][0]),
-                float(command["stop_price"][0]),
+            local_id = self._broker.send(
+                command.symbol, command.side, command.order_type, command.quantity, command.price, command.stop_price
             )
         except BrokerError as error:
-            report["text"] = _text(str(error))
+            text = _text(str(error))
+        report = self._new(SENT, command.order)
+        report["entered_ns"] = self._entered_ns
+        report["local_id"] = local_id
+        report["text"] = text
 
-    def _cancel(self, command: Record) -> None:
-        report = self._new(CANCEL_SENT, int(command["order"][0]))
+    def _entering(self) -> None:
+        self._entered_ns = self._now_ns()
+
+    def _cancel(self, command: Command) -> None:
+        report = self._new(CANCEL_SENT, command.order)
         report["entered_ns"] = self._now_ns()
         try:
-            self._broker.cancel(bytes(command["cl_order_id"][0]).decode())
+            self._broker.cancel(command.cl_order_id.decode())
         except BrokerError as error:
             report["text"] = _text(str(error))
 
@@ -168,13 +192,9 @@ class GatewayCore:
         return report
 
 
-def new_command(kind: int, **fields: Any) -> Record:
-    """A COMMAND of one element; fields that are not given are zero."""
-    command = np.zeros(1, COMMAND)
-    command["kind"] = kind
-    for name, value in fields.items():
-        command[name] = value
-    return command
+def new_command(command: Command) -> Record:
+    """A COMMAND of one element. Written in one go: field by field costs ten times as much."""
+    return np.array([command], COMMAND)
 
 
 def _text(text: str) -> bytes:

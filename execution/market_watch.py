@@ -18,12 +18,12 @@ from shm.ring import RingReader
 
 BATCH = 512
 BATCHES_A_TURN = 64
-_OFF_MARKET = np.array(  # trades whose price is not the book's
-    [
+_STAMPS = ("ingest_seq", "ts_ns", "recv_ns")
+_OFF_MARKET = frozenset(  # trades whose price is not the book's
+    {
         TradeType.CROSS, TradeType.SURVEILLANCE, TradeType.EXPIT, TradeType.OPTIONS_EXERCISE, TradeType.OVER_THE_COUNTER,
         TradeType.DERIVATIVE_TERM, TradeType.INDEX, TradeType.BTC, TradeType.ON_BEHALF,
-    ],
-    np.uint8,
+    }
 )  # fmt: skip
 
 
@@ -48,13 +48,22 @@ class MarketWatch:
         self._book = book
         self._lost_seen = self.lost
         self._newest = [_Newest() for _ in range(contracts)]
-        self._trade_rows = np.zeros(BATCH, TRADE)
-        self._book_rows = np.zeros(BATCH, BOOK)
+        trade_rows, book_rows = np.zeros(BATCH, TRADE), np.zeros(BATCH, BOOK)
+        self._trade_rows, self._book_rows = trade_rows, book_rows
+        # views made once: with the few records of one turn, picking numbers is many times quicker than masks
+        self._trade = {name: trade_rows[name] for name in ("symbol", "kind", "flags", "trade_type", "price", *_STAMPS)}
+        self._book_stamps = {name: book_rows[name] for name in ("symbol", *_STAMPS)}
+        self._best = {side: (book_rows[f"{side}_price"], book_rows[f"{side}_quantity"]) for side in ("bid", "ask")}
 
     @property
     def lost(self) -> int:
         """Records lost to laps of either ring."""
         return self._trades.lost + self._book.lost
+
+    @property
+    def stale(self) -> bool:
+        """Whether either ring has records that were not read."""
+        return self._trades.behind() > 0 or self._book.behind() > 0
 
     def refresh(self) -> int:
         """Read what is new (bounded); returns how many records."""
@@ -65,8 +74,10 @@ class MarketWatch:
                 self._lost_seen = self.lost
                 for newest in self._newest:
                     newest.forget_prices()
-            self._take_trades(self._trade_rows[:trades])
-            self._take_books(self._book_rows[:books])
+            for row in range(trades):
+                self._take_trade(row)
+            if books:
+                self._take_books(books)
             taken += trades + books
             if trades < BATCH and books < BATCH:
                 break
@@ -80,36 +91,44 @@ class MarketWatch:
         """The newest event behind the quote; -1 none."""
         return self._newest[symbol].ingest_seq
 
-    def _take_trades(self, rows: np.ndarray) -> None:
-        for symbol, newest in enumerate(self._newest):
-            own = rows[rows["symbol"] == symbol]
-            gaps = np.flatnonzero(own["kind"] == KIND_GAP)
-            if gaps.size:
-                newest.forget_prices()
-                own = own[gaps[-1] + 1 :]
-            regular = (own["kind"] == KIND_TRADE) & ((own["flags"] & FLAG_REFILLED) == 0)
-            regular &= ~np.isin(own["trade_type"], _OFF_MARKET)
-            own = own[regular]
-            if own.size:
-                newest.last = float(own[-1]["price"])
-                self._stamp(newest, own[-1])
+    def _take_trade(self, row: int) -> None:
+        trade = self._trade
+        newest = self._newest[trade["symbol"].item(row)]
+        kind = trade["kind"].item(row)
+        if kind == KIND_GAP:
+            newest.forget_prices()
+        elif (
+            kind == KIND_TRADE
+            and not trade["flags"].item(row) & FLAG_REFILLED
+            and trade["trade_type"].item(row) not in _OFF_MARKET
+        ):
+            newest.last = trade["price"].item(row)
+            self._stamp(newest, trade, row)
 
-    def _take_books(self, rows: np.ndarray) -> None:
-        for symbol, newest in enumerate(self._newest):
-            own = rows[rows["symbol"] == symbol]
-            if own.size:
-                row = own[-1]
-                newest.bid = _price(row["bid_price"][0], row["bid_quantity"][0])
-                newest.ask = _price(row["ask_price"][0], row["ask_quantity"][0])
-                self._stamp(newest, row)
+    def _take_books(self, count: int) -> None:
+        """Only the newest of each contract counts."""
+        symbols = self._book_stamps["symbol"]
+        seen: set[int] = set()
+        for row in range(count - 1, -1, -1):
+            symbol = symbols.item(row)
+            if symbol in seen:
+                continue
+            seen.add(symbol)
+            newest = self._newest[symbol]
+            newest.bid, newest.ask = self._touch("bid", row), self._touch("ask", row)
+            self._stamp(newest, self._book_stamps, row)
+            if len(seen) == len(self._newest):
+                return
 
-    def _stamp(self, newest: _Newest, row: np.void) -> None:
-        if int(row["ingest_seq"]) > newest.ingest_seq:
-            newest.ingest_seq = int(row["ingest_seq"])
-            newest.ts_ns = int(row["ts_ns"])
-            newest.recv_ns = int(row["recv_ns"])
+    def _touch(self, side: str, row: int) -> float:
+        """The best level's price; NaN for a level that is not there."""
+        prices, quantities = self._best[side]
+        price: float = prices.item(row, 0)
+        return price if quantities.item(row, 0) > 0 else math.nan
 
-
-def _price(price: float, quantity: int) -> float:
-    """A level's price; NaN for a level that is not there."""
-    return float(price) if quantity > 0 else math.nan
+    def _stamp(self, newest: _Newest, columns: dict[str, np.ndarray], row: int) -> None:
+        ingest_seq = columns["ingest_seq"].item(row)
+        if ingest_seq > newest.ingest_seq:
+            newest.ingest_seq = ingest_seq
+            newest.ts_ns = columns["ts_ns"].item(row)
+            newest.recv_ns = columns["recv_ns"].item(row)

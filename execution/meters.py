@@ -16,6 +16,7 @@ from runtime.context import StageContext
 
 SHOW_EVERY_NS = 50_000_000
 RESTING = frozenset({State.WORKING, State.PARTIAL, State.PENDING_CANCEL, State.PENDING_REPLACE})
+_SIGNALS = {source: f"signals_{source}" for source in SOURCES}
 _DECISIONS = {"BUY": "decisions_buy", "SELL": "decisions_sell", "HOLD": "decisions_hold"}
 
 
@@ -31,8 +32,7 @@ class Meters:
         self._timed_ns: dict[int, int] = {}
         self._show_at_ns = 0
         self._counters.declare(
-            *(f"signals_{source}" for source in SOURCES), "signals_lost", "signals_bad", "signals_refused",
-            "decisions",
+            *_SIGNALS.values(), "signals_lost", "signals_bad", "signals_refused", "decisions",
             *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
             *(f"position_{contract.symbol}" for contract in self._contracts),
             *(f"average_price_e6_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
@@ -41,9 +41,11 @@ class Meters:
         self._signal_to_decision = context.histogram("signal_to_decision")
         self._decision_to_send = context.histogram("decision_to_send")
         self._tick_to_order = context.histogram("tick_to_order")
+        self._signal_to_send = context.histogram("signal_to_send")
+        self.signal_received_ns = 0  # monotonic: when the bytes of the signal that is being answered were there
 
     def signal(self, source: str, message: Message) -> None:
-        self._counters.add(f"signals_{source}")
+        self._counters.add(_SIGNALS[source])
         if isinstance(message, Signal):
             self._published_ns[source, message.symbol] = message.publish_ns
 
@@ -74,6 +76,8 @@ class Meters:
         self._counters.add("orders" if result.local_id > 0 else "orders_not_sent")
         if intent.decided_ns:
             self._decision_to_send.record(max(0, result.entered_ns - intent.decided_ns))
+        if intent.decided_ns and self.signal_received_ns:
+            self._signal_to_send.record(max(0, result.entered_ns - self.signal_received_ns))
         if intent.base_recv_ns:
             self._tick_to_order.record(max(0, result.entered_ns - intent.base_recv_ns))
 

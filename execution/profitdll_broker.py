@@ -13,7 +13,7 @@ from execution.broker import BrokerError, BrokerOrder
 from execution.contracts import Contract
 from execution.events import BrokerPosition
 from profitdll.callbacks import Listener
-from profitdll.constants import NL_CODES, OrderType, Side
+from profitdll.constants import NL_CODES
 from profitdll.errors import DllError, SessionTimeout
 from profitdll.library import load
 from profitdll.routing import Account, OrderDetails, Routing, not_yet_known
@@ -44,6 +44,7 @@ class ProfitDllBroker:
 
         changed: called on the DLL's thread with (local id, permanent id) of an order that changed.
         """
+        self.entering: Callable[[], None] = lambda: None
         self._contracts = tuple(contracts)
         self._account = account
         library = load(path)
@@ -80,8 +81,8 @@ class ProfitDllBroker:
         contract = self._contracts[symbol]
         try:
             local_id = self._routing.send_order(
-                self._account, contract.ticker, contract.exchange, Side(side), OrderType(order_type), quantity, price,
-                stop_price,
+                self._account, contract.ticker, contract.exchange, side, order_type, quantity, price,
+                stop_price, self.entering,
             )  # fmt: skip
         except DllError as error:
             raise BrokerError(str(error)) from error

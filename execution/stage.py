@@ -33,6 +33,7 @@ from execution.market_watch import MarketWatch
 from execution.meters import Meters
 from execution.operator_box import OperatorBox
 from execution.performer import Performer
+from execution.rehearsal import Rehearsal
 from execution.risk.gate import RiskGate
 from execution.sleeper import Sleeper
 from runtime.context import StageContext
@@ -40,7 +41,9 @@ from runtime.stage import Refusal, Stage
 from shm.ring import RingReader
 
 UPSTREAM = ("ingest", "features")
-UPSTREAM_EVERY_NS = 50_000_000
+MS = 1_000_000
+UPSTREAM_EVERY_NS = 50 * MS
+SHOW_EVERY_NS = 5 * MS
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
@@ -69,7 +72,9 @@ class ExecutionStage(Stage):
         self._upstream_at_ns = 0
         self._upstream_problem: tuple[str, str] | None = None
         self._market_seen = [-1] * len(contracts)
+        self._deciding = DECIDING[config.consensus.decide_on]
         self._subscriber = context.subscriber((TOPIC_SIGNAL,), SOURCES)
+        self._subscriber.received = self._signal_received
         publisher = context.publisher()
         self._sleeper = Sleeper(self._subscriber.sockets, context.bell.wait)
         self._watch = MarketWatch(
@@ -85,7 +90,10 @@ class ExecutionStage(Stage):
         self._broker = self._connect(context, self._order_changed)
         self._core = GatewayCore(self._broker, context.clock.monotonic_ns, self._ring)
         context.bell.watch(self._core.changed_address, self._core.taken_address, self._core)
-        machine = Machine(config, ledger, RiskGate(config.risk), start_weights(config.consensus))
+        weights = start_weights(config.consensus)
+        machine = Machine(config, ledger, RiskGate(config.risk), weights)
+        self._rehearsal = Rehearsal(config, weights)
+        self._rehearse_at_ns = self._show_at_ns = 0
         self._meters = Meters(context, machine, self._subscriber)
         self._performer = Performer(
             self._core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
@@ -101,7 +109,7 @@ class ExecutionStage(Stage):
         done = self._take_signals() + self._take_orders()
         done += min(1, self._watch.refresh())
         self._look_upstream()
-        self._show_market(urgent_only=True)
+        self._show_market(urgent_only=not self._show_due())
         if self._context.clock.monotonic_ns() >= self._deadline_ns():
             self._show_market()
             self._take(Tick(*self._now()))
@@ -115,10 +123,19 @@ class ExecutionStage(Stage):
     def wait(self, timeout_ns: int) -> None:
         """The one blocking wait: signals, and through the relay everything that rings our bell."""
         assert self._sleeper is not None
+        self._rehearse()
         left_ns = min(timeout_ns, self._deadline_ns() - self._context.clock.monotonic_ns())
         if left_ns <= 0 or self._context.config.runtime.wait != "block":
             return
         self._sleeper.sleep(-(-left_ns // 1_000_000))
+
+    def _rehearse(self) -> None:
+        """In an idle moment: keep the way of a decision warm."""
+        every_ms = self._context.config.execution.rehearse_every_ms
+        now_ns, market_ns = self._now()
+        if every_ms and now_ns >= self._rehearse_at_ns and market_ns > 0:
+            self._rehearse_at_ns = now_ns + every_ms * MS
+            self._rehearsal.play(market_ns)
 
     def command(self, word: str) -> None:
         """A person's word (machine.WORDS): taken at once."""
@@ -166,17 +183,20 @@ class ExecutionStage(Stage):
     # --- inputs
 
     def _take_signals(self) -> int:
-        deciding = DECIDING[self._context.config.consensus.decide_on]
         taken = 0
         for source, message in self._subscriber.receive():
             now_ns, market_ns = self._now()
-            if source in deciding:
+            if source in self._deciding and self._watch.stale:
                 self._watch.refresh()
                 self._show_market()
             self._meters.signal(source, message)
             self._take(SignalSeen(now_ns, market_ns, message))  # type: ignore[arg-type]
             taken += 1
+        self._meters.signal_received_ns = 0
         return taken
+
+    def _signal_received(self) -> None:
+        self._meters.signal_received_ns = self._context.clock.monotonic_ns()
 
     def _take_orders(self) -> int:
         assert self._core is not None
@@ -202,6 +222,14 @@ class ExecutionStage(Stage):
         if kind != self._upstream_problem:
             self._upstream_problem = kind
             self._take(UpstreamSeen(*self._now(), problem, session))
+
+    def _show_due(self) -> bool:
+        """Where signals decide, the machine is told the market when it comes, so that no signal waits for that."""
+        now_ns = self._context.clock.monotonic_ns()
+        if not self._deciding or now_ns < self._show_at_ns:
+            return False
+        self._show_at_ns = now_ns + SHOW_EVERY_NS
+        return True
 
     def _show_market(self, urgent_only: bool = False) -> None:
         """Tell the machine the newest market; `urgent_only`: only where it makes a bracket leave."""

@@ -21,23 +21,25 @@ Record = np.ndarray[Any, np.dtype[Any]]
 
 def send_command(intent: SendOrder) -> Record:
     return g.new_command(
-        g.SEND,
-        order=intent.order,
-        symbol=intent.symbol,
-        side=intent.side,
-        order_type=intent.order_type,
-        quantity=intent.quantity,
-        price=intent.price,
-        stop_price=intent.stop_price,
+        g.Command(
+            kind=g.SEND,
+            side=intent.side,
+            order_type=intent.order_type,
+            symbol=intent.symbol,
+            order=intent.order,
+            quantity=intent.quantity,
+            price=intent.price,
+            stop_price=intent.stop_price,
+        )
     )
 
 
 def cancel_command(intent: CancelOrder, cl_order_id: str) -> Record:
-    return g.new_command(g.CANCEL, order=intent.order, cl_order_id=cl_order_id.encode())
+    return g.new_command(g.Command(kind=g.CANCEL, order=intent.order, cl_order_id=cl_order_id.encode()))
 
 
 def list_command() -> Record:
-    return g.new_command(g.LIST)
+    return g.new_command(g.Command(kind=g.LIST))
 
 
 def send_result(report: Record, monotonic_ns: int, market_ns: int) -> SendResult:

@@ -7,10 +7,11 @@ Nothing here may be called from a callback, except `order_details`.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from profitdll import structs as s
-from profitdll.constants import AT_MARKET, NL_CODES, OrderType, PositionType, Side
+from profitdll.constants import AT_MARKET, NL_CODES, PositionType, Side
 from profitdll.errors import DllError, checked
 from profitdll.library import Library
 from profitdll.market_time import system_time, utc_ns
@@ -74,30 +75,34 @@ class Routing:
     def __init__(self, library: Library, password: str) -> None:
         self._dll = library.dll
         self._password = password
+        self._requests: dict[tuple[Account, str, str], s.TConnectorSendOrder] = {}
 
     def send_order(
         self,
         account: Account,
         ticker: str,
         exchange: str,
-        side: Side,
-        order_type: OrderType,
+        side: int,
+        order_type: int,
         quantity: int,
         price: float = AT_MARKET,
         stop_price: float = AT_MARKET,
+        entering: Callable[[], None] = lambda: None,
     ) -> int:
-        """Send a new order. Returns its local id (> 0)."""
-        request = s.TConnectorSendOrder(
-            1,
-            _account(account),
-            _asset(ticker, exchange),
-            self._password,
-            order_type,
-            side,
-            price,
-            stop_price,
-            quantity,
-        )
+        """Send a new order (constants.Side, OrderType). Returns its local id (> 0).
+
+        entering: called just before the library is.
+        """
+        request = self._requests.get((account, ticker, exchange))
+        if request is None:  # made once: the texts in it are the dear part
+            request = s.TConnectorSendOrder(1, _account(account), _asset(ticker, exchange), self._password)
+            self._requests[account, ticker, exchange] = request
+        request.order_type = order_type
+        request.side = side
+        request.price = price
+        request.stop_price = stop_price
+        request.quantity = quantity
+        entering()
         return checked("SendOrder", self._dll.SendOrder(request))
 
     def change(self, cl_ord_id: str, account: Account, price: float, stop_price: float, quantity: int) -> None:

@@ -77,13 +77,15 @@ class Launcher:
         dll_path: Path,
         private_segments: dict[str, int],
         tell: Callable[[str], None],
+        only: frozenset[str] | None = None,
     ) -> None:
-        """private_segments: part name -> bytes, for stages' checkpoints."""
+        """private_segments: part name -> bytes, for stages' checkpoints; `only` these stages (measurements), else all."""
         self.config = config
         self.folder = folder
         self.tell = tell
         self._dll_path = dll_path
         self._private_segments = private_segments
+        self._only = only
         self._segments: list[Segment] = []
         self.rings: dict[str, Segment] = {}
         self.children: dict[str, Child] = {}
@@ -101,7 +103,7 @@ class Launcher:
                 self._prepare()
             except (SegmentError, NoPort) as error:  # no memory, or no port: nothing to mend here
                 raise LaunchError(str(error)) from error
-            specs = stages_of(self.config)
+            specs = [spec for spec in stages_of(self.config) if self._only is None or spec.name in self._only]
             for spec in specs:
                 child = Child(
                     spec, RestartPolicy(self.config.runtime.restart_limit, self.config.runtime.restart_window_s)

@@ -36,6 +36,7 @@ class BrokerTwin:
         self.average_price = 0.0
         self.bid = self.ask = self.last = 0.0
         self.changed: Callable[[int, str], None] = lambda local_id, cl_order_id: None
+        self.entering: Callable[[], None] = lambda: None
         self.sent: list[tuple[int, int, int, float, float]] = []  # side, type, quantity, price, stop
         self.local_ids: dict[int, str] = {}
         self.reject: Callable[[int], bool] = lambda order_type: False  # the exchange says no

@@ -59,6 +59,9 @@ class HandReader:
         self.segment = SimpleNamespace(capacity=64)
         self._dtype = dtype
 
+    def behind(self) -> int:
+        return len(self.waiting)
+
     def seek(self, number: int) -> None:
         assert number >= 0
 
