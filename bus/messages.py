@@ -14,6 +14,7 @@ TOPIC_SIGNAL = b"signal"
 TOPIC_DECISION = b"decision"
 TOPIC_ORDER = b"order"
 TOPIC_FILL = b"fill"
+TOPIC_WEIGHTS = b"weights"
 TOPIC_GATE = b"gate"
 
 
@@ -62,6 +63,24 @@ class Decision(_Message, frozen=True, tag="decision"):
     votes: tuple[tuple[str, float, float, float], ...]  # source, weight, direction, confidence
     abstained: tuple[tuple[str, str], ...]  # source, reason
     reason: str
+    threshold: float = 0.0  # what abs(total) was held against
+    regime: str = ""  # of volatility: calm, normal, wild
+    rule: str = ""  # the strategy that gave the action; empty for a HOLD
+    size: float = 1.0  # share of the full size that the strategy allows
+    data_age_ns: int = -1  # decided_ns - recv_ns; -1: it rests on no event, or nobody knows when that was delivered
+
+
+class WeightsChanged(_Message, frozen=True, tag="weights"):
+    """A round of votes was marked to the market: what each vote brought, and the learned weights before and after."""
+
+    version: int
+    sequence: int
+    symbol: int
+    ts_ns: int  # market time at which the round was settled
+    regime: str  # of volatility when the round began: the weights of this regime changed
+    applied: bool  # whether decisions use the learned weights, or those of the configuration
+    changes: tuple[tuple[str, float, float, float, float], ...]  # source, vote, net ticks, weight before, after
+    reason: str
 
 
 class OrderEvent(_Message, frozen=True, tag="order"):
@@ -98,7 +117,7 @@ class Fill(_Message, frozen=True, tag="fill"):
     realised_profit: float  # money, of the run so far, fees included
 
 
-Message = Signal | Decision | OrderEvent | Fill
+Message = Signal | Decision | OrderEvent | Fill | WeightsChanged
 
 LARGEST = 1 << 62  # of a whole number in a signal: sums of two of them stay within int64
 _WHOLE = tuple(field.name for field in msgspec.structs.fields(Signal) if field.type is int)

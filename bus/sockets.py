@@ -23,18 +23,23 @@ from bus.messages import (
     TOPIC_FILL,
     TOPIC_ORDER,
     TOPIC_SIGNAL,
+    TOPIC_WEIGHTS,
     BadMessage,
     Decision,
     Fill,
     Message,
     OrderEvent,
     Signal,
+    WeightsChanged,
     decode,
     encode,
 )
 from bus.zap import DOMAIN, Doorkeeper
 
-TOPICS: dict[type, bytes] = {Signal: TOPIC_SIGNAL, Decision: TOPIC_DECISION, OrderEvent: TOPIC_ORDER, Fill: TOPIC_FILL}
+TOPICS: dict[type, bytes] = {
+    Signal: TOPIC_SIGNAL, Decision: TOPIC_DECISION, OrderEvent: TOPIC_ORDER, Fill: TOPIC_FILL,
+    WeightsChanged: TOPIC_WEIGHTS,
+}  # fmt: skip
 LOOPBACK = "tcp://127.0.0.1:"
 HIGH_WATER_MARK = 10_000  # messages queued per peer; beyond it a publisher drops, and the gap is counted
 MAX_MESSAGE_BYTES = 64 * 1024  # a peer that sends a longer frame is disconnected by libzmq
