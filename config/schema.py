@@ -98,17 +98,35 @@ class Models(_Section):
 
 
 class Consensus(_Section):
+    """docs/consensus.md says what each key does."""
+
     ml_weight: Share = 0.40
     agents_weight: Share = 0.60
     order_flow: Share = 0.30  # start weights within the agents
     liquidity: Share = 0.20
     tape_reading: Share = 0.25
     footprint: Share = 0.25
+    strategies: Annotated[
+        tuple[Literal["threshold", "strong", "qualified", "specialist"], ...], Meta(min_length=1)
+    ] = ("threshold",)  # asked in this order, the first that does not hold decides
     threshold: Share = 0.10  # abs(sum of votes) below it: HOLD
+    threshold_max: Share = 0.30  # disagreement and cost raise the threshold up to this
+    threshold_dispersion: NotNegative = 1.0  # times (1 + this x standard deviation of the votes ...
+    threshold_cost: NotNegative = 1.0  # ... + this x share of the cost in what the market moves); 0: not at all
     decide_on: Literal["ml_signal", "signal", "timer"] = "timer"  # signal: each vote, of any source; an abstention is none
     decide_every_ms: AtLeastOne = 250
     minimum_weight: Share = 0.60  # valid sources must hold this share, else HOLD
     minimum_sources: AtLeastOne = 2
+    adaptive: bool = False  # decisions use the learned weights; off: they are learned, kept and published all the same
+    learning_rounds: AtLeastOne = 5_000  # settled rounds of votes that the learning rate is best for: about a session
+    learning_rate: NotNegative = 0.0  # 0: the one that makes the regret bound of learning_rounds smallest
+    weight_floor: Share = 0.25  # no learned weight falls below this share of its start weight
+    weight_cap: Share = 0.40  # no learned weight rises above this, unless it starts above it
+    correlation_rounds: Count = 100  # half-life, in rounds of votes, of what is known of sources alike; 0: never alike
+    volatility_fast_s: Positive = 60.0  # market seconds: the volatility of now
+    volatility_slow_s: Positive = 1_800.0  # and the usual one
+    regime_calm: Annotated[float, Meta(gt=0, le=0.8)] = 0.67  # calm when fast / slow is so low
+    regime_wild: Annotated[float, Meta(ge=1.25)] = 1.5  # wild when it is so high
 
 
 class Risk(_Section):

@@ -1,90 +1,145 @@
-"""Consensus itself: a ballot and weights in, one Decision out. Pure; the caller hands in every time and number.
+"""Consensus itself: a ballot and shares in, one Decision out. Pure; the caller hands in every time and number.
 
-vote of a source = direction x confidence x effective weight; the total of the votes meets the threshold or it is a
-HOLD. Too little weight or too few sources is a HOLD whatever the total. The size grows with the confidence of the
-total. Never trades on less than it says: every vote and every abstention stands in the Decision.
+vote of a source = direction x confidence x its share; the votes and their total go through the configured rules
+(`strategies`). Too little weight or too few sources is a HOLD whatever the rules say. The size grows with the confidence
+of the total. Never trades on less than it says: every vote and every abstention stands in the Decision.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bus.messages import MESSAGE_VERSION, Decision
 from config.schema import Config
-from consensus.threshold import HOLD, action_of
+from consensus.shares import Shares, ShareTable
+from consensus.strategies import STRATEGIES, Tally, Verdict, Vote
+from consensus.threshold import HOLD, ThresholdRule, dispersion_of
+from consensus.volatility import NORMAL
 from consensus.votes import Ballot
-from consensus.weights import TOLERANCE, Weights
+
+TOLERANCE = 1e-9  # sums of shares are compared with it: 0.6 x (0.3 + 0.2 + 0.25 + 0.25) is not exactly 0.6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """Limits of a decision; `max_quantity` in contracts, the rest are shares 0 ... 1 and a count."""
+    """Limits of a decision; `max_quantity` in contracts, the rest are shares 0 ... 1, a count, and the rules to ask."""
 
-    threshold: float
+    threshold: ThresholdRule
     minimum_weight: float
     minimum_sources: int
     max_quantity: int
+    strategies: tuple[Callable[[Tally], Verdict], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of the market beside the votes: regime of volatility, share of the costs (see `threshold`)."""
+
+    regime: str = NORMAL
+    cost_share: float = 1.0
 
 
 def rules_of(config: Config) -> Rules:
     section = config.consensus
-    return Rules(section.threshold, section.minimum_weight, section.minimum_sources, config.execution.max_quantity)
+    return Rules(
+        ThresholdRule(
+            section.threshold, section.threshold_max, section.threshold_dispersion, section.threshold_cost
+        ),
+        section.minimum_weight,
+        section.minimum_sources,
+        config.execution.max_quantity,
+        tuple(STRATEGIES[name] for name in section.strategies),
+    )  # fmt: skip
 
 
 def decide(
-    ballot: Ballot, weights: Weights, rules: Rules, *, symbol: int, sequence: int, decided_ns: int, market_ns: int
+    ballot: Ballot,
+    table: ShareTable,
+    rules: Rules,
+    standing: Standing,
+    *,
+    symbol: int,
+    sequence: int,
+    decided_ns: int,
+    market_ns: int,
 ) -> Decision:
     """The decision about `symbol` from the votes of this moment.
 
     decided_ns: monotonic; market_ns: market time, which a decision without any vote carries as its `ts_ns` (its
     `ingest_seq` is then -1 and its `recv_ns` 0: it rests on no event).
     """
-    effective = weights.effective(ballot.voting)
-    votes = tuple(
-        (source, effective.get(source, 0.0), signal.direction, signal.confidence)
-        for source, signal in ballot.voting.items()
-    )
-    total = math.fsum(weight * direction * confidence for _, weight, direction, confidence in votes)
-    weight_in_use = math.fsum(effective.values())
-    confidence = min(1.0, abs(total) / weight_in_use) if weight_in_use > 0.0 else 0.0
-    action, reason = _action(ballot, weights, rules, total, weight_in_use)
-    base = max(ballot.voting.values(), key=lambda signal: signal.ingest_seq, default=None)
+    shares = table.of(ballot.voters)
+    votes: list[Vote] = []
+    parts: list[tuple[float, float]] = []
+    base = None
+    for number, signal in ballot.voting:
+        weight = shares.weights[number]
+        votes.append((signal.source, weight, signal.direction, signal.confidence))
+        parts.append((weight, signal.direction * signal.confidence))
+        if base is None or signal.ingest_seq > base.ingest_seq:
+            base = signal
+    total = math.fsum([weight * vote for weight, vote in parts])
+    held = shares.held
+    threshold = rules.threshold.threshold(min(1.0, dispersion_of(parts, total, held)), standing.cost_share)
+    verdict = _verdict(shares, rules, Tally(votes, total, threshold))
+    confidence = min(1.0, abs(total) / held) if held > 0.0 else 0.0
+    recv_ns = base.recv_ns if base else 0
     return Decision(
         version=MESSAGE_VERSION,
         sequence=sequence,
         symbol=symbol,
         ingest_seq=base.ingest_seq if base else -1,
         ts_ns=base.ts_ns if base else market_ns,
-        recv_ns=base.recv_ns if base else 0,
+        recv_ns=recv_ns,
         decided_ns=decided_ns,
-        action=action,
+        action=verdict.action,
         total=total,
         confidence=confidence,
-        quantity=0 if action == HOLD else quantity_of(confidence, rules.max_quantity),
-        votes=votes,
-        abstained=tuple(ballot.abstained.items()),
-        reason=reason,
+        quantity=0 if verdict.action == HOLD else quantity_of(confidence, rules.max_quantity, verdict.size),
+        votes=tuple(votes),
+        abstained=ballot.abstained,
+        reason=verdict.reason,
+        threshold=threshold,
+        regime=standing.regime,
+        rule=verdict.rule,
+        size=verdict.size,
+        data_age_ns=decided_ns - recv_ns if recv_ns else -1,
     )
 
 
-def quantity_of(confidence: float, max_quantity: int) -> int:
-    """Contracts for a confidence in 0 ... 1: in proportion, rounded half up, at least 1.
+def quantity_of(confidence: float, max_quantity: int, size: float = 1.0) -> int:
+    """Contracts for a confidence in 0 ... 1: in proportion, rounded half up, then the share `size` of it, rounded down.
+
+    At least 1: a contract cannot be halved.
 
     >>> [quantity_of(confidence, 4) for confidence in (0.0, 0.3, 0.375, 1.0)]
     [1, 1, 2, 4]
+    >>> [quantity_of(confidence, 4, 0.5) for confidence in (0.375, 0.8, 1.0)]
+    [1, 1, 2]
     """
-    return max(1, min(max_quantity, math.floor(confidence * max_quantity + 0.5)))
+    full = max(1, min(max_quantity, math.floor(confidence * max_quantity + 0.5)))
+    return max(1, math.floor(full * size))
 
 
-def _action(ballot: Ballot, weights: Weights, rules: Rules, total: float, held: float) -> tuple[str, str]:
+def _verdict(shares: Shares, rules: Rules, tally: Tally) -> Verdict:
     """held: what the voting sources weigh together, the weight of silent members of their groups included."""
-    nominal = weights.nominal()
-    sources = sum(1 for source in ballot.voting if nominal.get(source, 0.0) > 0.0)
-    if sources < rules.minimum_sources:
-        return HOLD, f"{sources} of at least {rules.minimum_sources} sources vote"
-    if held < rules.minimum_weight - TOLERANCE:
-        return HOLD, f"voting sources hold {held:.2f} of at least {rules.minimum_weight:.2f} of the weight"
-    action = action_of(total, rules.threshold)
-    side = "reaches" if action != HOLD else "is below"
-    return action, f"total {total:+.3f} {side} the threshold {rules.threshold:.3f}"
+    if shares.counted < rules.minimum_sources:
+        return Verdict(HOLD, f"{shares.counted} of at least {rules.minimum_sources} sources vote")
+    if shares.held < rules.minimum_weight - TOLERANCE:
+        return Verdict(
+            HOLD, f"voting sources hold {shares.held:.2f} of at least {rules.minimum_weight:.2f} of the weight"
+        )
+    return first_verdict(rules.strategies, tally)
+
+
+def first_verdict(strategies: Sequence[Callable[[Tally], Verdict]], tally: Tally) -> Verdict:
+    """The first verdict that is not HOLD; when all hold, a HOLD with all their reasons."""
+    reasons = []
+    for strategy in strategies:
+        verdict = strategy(tally)
+        if verdict.action != HOLD:
+            return verdict
+        reasons.append(verdict.reason)
+    return Verdict(HOLD, "; ".join(reasons))

@@ -21,44 +21,66 @@ NOT_A_VOTE = "direction or confidence out of range"
 NO_MARKET_TIME = "market time is not known"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ballot:
-    """Who votes about one instrument at one moment, and who does not and why. Both in the order of the sources."""
+    """Who votes about one instrument at one moment, and who does not and why. Both in the order of the sources.
 
-    voting: dict[str, Signal]
-    abstained: dict[str, str]
+    voters: bit i is set when source number i votes.
+    """
+
+    voting: tuple[tuple[int, Signal], ...]  # number of the source, its signal
+    abstained: tuple[tuple[str, str], ...]  # source, reason
+    voters: int
+
+    def votes(self, sources: int) -> list[float | None]:
+        """direction x confidence of each of so many sources; None: does not vote."""
+        votes: list[float | None] = [None] * sources
+        for number, signal in self.voting:
+            votes[number] = signal.direction * signal.confidence
+        return votes
 
 
 class VoteBook:
     """Latest signal per source and symbol. Signals of an older incarnation or number never replace a newer one."""
 
+    __slots__ = ("_latest", "_numbers", "sources")
+
     def __init__(self, sources: Iterable[str]) -> None:
-        self._sources = tuple(sources)
-        self._latest: dict[tuple[str, int], Signal] = {}
+        self.sources = tuple(sources)
+        self._numbers = {source: number for number, source in enumerate(self.sources)}
+        self._latest: dict[int, list[Signal | None]] = {}
 
     def take(self, signal: Signal) -> str:
         """Keep it; TAKEN, or the reason why not."""
-        if signal.source not in self._sources:
+        number = self._numbers.get(signal.source)
+        if number is None:
             return UNKNOWN_SOURCE
-        place = (signal.source, signal.symbol)
-        held = self._latest.get(place)
+        row = self._row(signal.symbol)
+        held = row[number]
         if held is not None and (signal.epoch, signal.sequence) <= (held.epoch, held.sequence):
             return OLDER
-        self._latest[place] = signal
+        row[number] = signal
         return TAKEN
 
     def ballot(self, symbol: int, market_ns: int) -> Ballot:
         """Votes at market time `market_ns` (int64 ns UTC; 0: not known, then all abstain)."""
-        voting: dict[str, Signal] = {}
-        abstained: dict[str, str] = {}
-        for source in self._sources:
-            signal = self._latest.get((source, symbol))
+        voting: list[tuple[int, Signal]] = []
+        abstained: list[tuple[str, str]] = []
+        voters = 0
+        for number, signal in enumerate(self._row(symbol)):
             reason = why_not(signal, market_ns)
             if signal is not None and not reason:
-                voting[source] = signal
+                voting.append((number, signal))
+                voters |= 1 << number
             else:
-                abstained[source] = reason
-        return Ballot(voting, abstained)
+                abstained.append((self.sources[number], reason))
+        return Ballot(tuple(voting), tuple(abstained), voters)
+
+    def _row(self, symbol: int) -> list[Signal | None]:
+        row = self._latest.get(symbol)
+        if row is None:
+            row = self._latest[symbol] = [None] * len(self.sources)
+        return row
 
 
 def why_not(signal: Signal | None, market_ns: int) -> str:

@@ -1,14 +1,12 @@
-"""How much each source's vote weighs: groups with a share, members with a weight within their group.
+"""What the configuration says each source weighs: groups with a share, members with a weight within their group.
 
-The weight of a member that abstains is shared among the voting members of its own group, in proportion; it never
-crosses to another group, so a silent model does not make the agents speak louder than they may. Weights are an
-input: whoever adapts them hands in another `Weights`.
+These are the weights that a run starts with; `shares` makes of them what each vote weighs in a decision, `learner` what
+has been learned since.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from config.schema import Consensus
@@ -41,16 +39,6 @@ class Weights:
     def nominal(self) -> dict[str, float]:
         """source -> its weight when everybody votes; sums to 1."""
         return {source: group.share * weight for group in self.groups for source, weight in group.members}
-
-    def effective(self, voting: Collection[str]) -> dict[str, float]:
-        """source -> weight of each voting source, after sharing; a group without a voter keeps its share unused."""
-        shared: dict[str, float] = {}
-        for group in self.groups:
-            present = [(source, weight) for source, weight in group.members if source in voting]
-            total = math.fsum(weight for _, weight in present)
-            for source, weight in present:
-                shared[source] = group.share * weight / total if total > 0.0 else 0.0
-        return shared
 
 
 def start_weights(section: Consensus) -> Weights:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from bus.messages import Message, Signal
+from consensus.learner import LearnedState
 from profitdll.constants import AT_MARKET, OrderType, Side
 
 BUY = int(Side.BUY)
@@ -213,6 +214,13 @@ class Adopted(_Record, frozen=True):
     price: float
 
 
+class Learned(_Record, frozen=True):
+    """All that consensus has learned about the sources in one contract; the newest one counts."""
+
+    symbol: int
+    state: LearnedState
+
+
 class Denied(_Record, frozen=True):
     """The gate refused an order; `reasons` are names of checks."""
 
@@ -240,11 +248,12 @@ class Note(_Record, frozen=True):
 
 Input = Started | SignalSeen | MarketSeen | Tick | UpstreamSeen | Operator | SendResult | OrderReport | BrokerView
 Output = (
-    SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted | Denied | Publish | AskBroker | Note
+    SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted | Learned | Denied | Publish | AskBroker
+    | Note
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
-    | Operator
+    | Operator | Learned
 )  # fmt: skip
-"""What changes orders, positions, brackets and whether entries are allowed: all that recovery needs to read."""
+"""What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
 LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__

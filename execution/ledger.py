@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from consensus.learner import LearnedState
 from execution.brackets import Bracket, Phase
 from execution.contracts import Contract
 from execution.events import (
@@ -25,6 +26,7 @@ from execution.events import (
     Adopted,
     BracketChanged,
     CancelOrder,
+    Learned,
     LedgerRecord,
     Matched,
     Operator,
@@ -63,6 +65,7 @@ class Ledger:
         self.next_bracket = 1
         self.epoch = -1
         self.halted = False  # a person said so, and nobody said otherwise since
+        self.learned: dict[int, LearnedState] = {}  # contract -> the newest
         self._by_local: dict[int, int] = {}
         self._by_cl_order: dict[str, int] = {}
         self._symbols = {contract.ticker: contract.symbol for contract in contracts}
@@ -111,6 +114,8 @@ class Ledger:
                 return self._closed(self.orders[record.order], State(record.state), record.reason)
             case BracketChanged():
                 self._bracket(record)
+            case Learned():
+                self.learned[record.symbol] = record.state
             case Operator(word=word):
                 self.halted = word in (HALT, FLATTEN) or (self.halted and word != RESUME)
             case Adopted():

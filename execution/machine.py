@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from bus.messages import Signal
 from config.schema import Config
-from consensus.decision import decide, rules_of
+from consensus.council import Council
 from consensus.threshold import BUY as BUY_ACTION
-from consensus.votes import VoteBook
 from consensus.weights import ML, SOURCES, Weights
 from execution.brackets import Phase
 from execution.broker_side import BrokerSide
-from execution.desk import Desk
+from execution.desk import NO_QUOTE, Desk
 from execution.events import (
     BUY,
     ENTRY,
@@ -27,6 +26,7 @@ from execution.events import (
     STOP,
     BrokerView,
     Input,
+    Learned,
     MarketSeen,
     Operator,
     OrderReport,
@@ -47,6 +47,7 @@ from execution.risk.gate import RiskGate
 from execution.steering import Steering
 
 MS = 1_000_000
+LEARN_EVERY_NS = 250 * MS
 
 DECIDING: dict[str, frozenset[str]] = {
     "timer": frozenset(),
@@ -69,12 +70,10 @@ class Machine:
         self._words = OperatorWords(ledger, self.desk, self._outbox, self._steering, self._broker_side)
         self._deciding = DECIDING[config.consensus.decide_on]
         self._decide_every_ns = config.consensus.decide_every_ms * MS
-        self._rules = rules_of(config)
-        self._weights = weights
-        self._votes = VoteBook(SOURCES)
-        self._decisions = 0
+        self._council = Council(config, weights, ledger.learned)
         self._decide_at_ns = 0
         self._ticked_ns = 0
+        self._learn_at_ns = 0
 
     # --- questions: they change nothing
 
@@ -84,7 +83,7 @@ class Machine:
 
     def next_deadline_ns(self) -> int:
         """Monotonic time at which a Tick is due; what went by since the last one is due at once."""
-        deadlines = [self._broker_side.ask_at_ns]
+        deadlines = [self._broker_side.ask_at_ns, self._learn_at_ns]
         if not self._deciding:
             deadlines.append(self._decide_at_ns)
         for bracket in self.ledger.live_brackets():
@@ -144,14 +143,17 @@ class Machine:
                 self._words.say(event)
             case Started():
                 self._outbox.apply(event)
+                for text in self._council.forgotten:
+                    self._outbox.note("warning", text)
                 self._decide_at_ns = event.monotonic_ns + self._decide_every_ns
+                self._learn_at_ns = event.monotonic_ns + LEARN_EVERY_NS
                 self._broker_side.ask(event.monotonic_ns, "start")
         return self._outbox.drain()
 
     # --- decisions
 
     def _on_signal(self, event: SignalSeen, signal: Signal) -> None:
-        if not 0 <= signal.symbol < len(self.ledger.contracts) or self._votes.take(signal):
+        if not 0 <= signal.symbol < len(self.ledger.contracts) or self._council.take(signal):
             return
         if signal.source in self._deciding and not signal.abstains:  # an abstention is no news to act upon
             self._decide(signal.symbol, event)
@@ -164,18 +166,21 @@ class Machine:
             self._decide_at_ns = now_ns + self._decide_every_ns
             for contract in self.ledger.contracts:
                 self._decide(contract.symbol, event)
+        elif now_ns >= self._learn_at_ns:  # not in the same turn: an order that was decided on waits for its end
+            self._learn_at_ns = now_ns + LEARN_EVERY_NS
+            for contract in self.ledger.contracts:
+                self._learn(contract.symbol, event)
+
+    def _learn(self, symbol: int, event: Tick) -> None:
+        """Nobody's vote is marked to a market that may have stood still because a stage before us did."""
+        quote = NO_QUOTE if self.desk.upstream_problem else self.desk.quotes[symbol]
+        lesson = self._council.learn(symbol, event.market_ns, quote.bid, quote.ask)
+        if lesson is not None:
+            self._outbox.emit(Learned(symbol, lesson.state))
+            self._outbox.emit(Publish(lesson.message))
 
     def _decide(self, symbol: int, event: Tick | SignalSeen) -> None:
-        decision = decide(
-            self._votes.ballot(symbol, event.market_ns),
-            self._weights,
-            self._rules,
-            symbol=symbol,
-            sequence=self._decisions,
-            decided_ns=event.monotonic_ns,
-            market_ns=event.market_ns,
-        )
-        self._decisions += 1
+        decision = self._council.decide(symbol, event.monotonic_ns, event.market_ns)
         self._outbox.emit(Publish(decision))
         move = TABLE[self.stance(symbol), decision.action]
         if move is Move.EXIT:

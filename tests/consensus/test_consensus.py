@@ -13,13 +13,26 @@ from hypothesis import strategies as st
 from bus.messages import Signal
 from config.schema import Config, Consensus, Instrument
 from consensus import decision, threshold, votes
-from consensus.decision import Rules, decide, quantity_of, rules_of
+from consensus.decision import Rules, Standing, decide, quantity_of, rules_of
+from consensus.shares import ShareTable
+from consensus.strategies import STRATEGIES, by_threshold
+from consensus.threshold import ThresholdRule, cost_share
 from consensus.votes import VoteBook, why_not
 from consensus.weights import AGENTS, SOURCES, Group, Weights, start_weights
 
 NOW_NS = 1_000_000
 START = start_weights(Consensus())
-RULES = Rules(threshold=0.10, minimum_weight=0.60, minimum_sources=2, max_quantity=4)
+FIXED = ThresholdRule(0.10, 0.10, 0.0, 0.0)  # does not adapt
+
+
+def rules(
+    threshold: ThresholdRule = FIXED, minimum_weight: float = 0.60, max_quantity: int = 4, names: tuple[str, ...] = ()
+) -> Rules:
+    strategies = tuple(STRATEGIES[name] for name in names) or (by_threshold,)
+    return Rules(threshold, minimum_weight, 2, max_quantity, strategies)
+
+
+RULES = rules()
 
 
 def signal(source: str, direction: float = 1.0, confidence: float = 1.0, **changes: Any) -> Signal:
@@ -31,12 +44,19 @@ def signal(source: str, direction: float = 1.0, confidence: float = 1.0, **chang
     return Signal(**{**fields, **changes})
 
 
-def decided(*signals: Signal, rules: Rules = RULES, use: Weights = START, market_ns: int = NOW_NS) -> Any:
+def decided(
+    *signals: Signal,
+    by: Rules = RULES,
+    use: Weights = START,
+    market_ns: int = NOW_NS,
+    standing: Standing = Standing(),  # noqa: B008 - frozen
+) -> Any:
     book = VoteBook(SOURCES)
     for one in signals:
         assert book.take(one) == votes.TAKEN
     ballot = book.ballot(0, market_ns)
-    return decide(ballot, use, rules, symbol=0, sequence=3, decided_ns=77, market_ns=market_ns)
+    table = ShareTable(use)
+    return decide(ballot, table, by, standing, symbol=0, sequence=3, decided_ns=77, market_ns=market_ns)
 
 
 def naive_total(signals: list[Signal]) -> float:
@@ -89,7 +109,7 @@ def test_a_silent_agents_weight_counts_for_its_group() -> None:
 
 
 def test_too_little_weight_holds() -> None:
-    result = decided(signal("ml"), signal("order_flow"), rules=Rules(0.1, 1.01, 2, 4))
+    result = decided(signal("ml"), signal("order_flow"), by=rules(minimum_weight=1.01))
     assert result.action == "HOLD" and result.quantity == 0
     assert "1.00 of at least 1.01" in result.reason
 
@@ -99,16 +119,23 @@ def test_one_source_is_too_few_even_with_all_the_weight() -> None:
     assert decided(signal("ml"), signal("order_flow"), use=alone).reason == "1 of at least 2 sources vote"
 
 
+def effective(*voting: str) -> dict[str, float]:
+    """source -> what its vote weighs."""
+    shares = ShareTable(START).of(sum(1 << SOURCES.index(source) for source in voting))
+    assert shares.held == pytest.approx(math.fsum(shares.weights))
+    return {source: weight for source, weight in zip(SOURCES, shares.weights, strict=True) if weight}
+
+
 def test_the_weight_of_the_abstaining_stays_in_the_group() -> None:
-    shared = START.effective({"ml", "order_flow", "liquidity"})
+    shared = effective("ml", "order_flow", "liquidity")
     assert shared == pytest.approx({"ml": 0.40, "order_flow": 0.36, "liquidity": 0.24})
-    assert START.effective({"ml"}) == pytest.approx({"ml": 0.40})
-    assert START.effective(()) == {}
+    assert effective("ml") == pytest.approx({"ml": 0.40})
+    assert effective() == {}
 
 
 @given(st.sets(st.sampled_from(SOURCES)))
 def test_sharing_keeps_the_share_of_each_group(voting: set[str]) -> None:
-    shared = START.effective(voting)
+    shared = effective(*voting)
     assert set(shared) == voting
     agents = sum(weight for source, weight in shared.items() if source != "ml")
     assert agents == pytest.approx(0.60 if voting - {"ml"} else 0.0)
@@ -136,10 +163,10 @@ def test_against_the_naive_twin(opinions: dict[str, tuple[float, float]]) -> Non
 
 def test_the_threshold_itself_counts() -> None:
     at = [signal(source, 0.1, 1.0) for source in SOURCES]
-    exact = Rules(threshold=decided(*at).total, minimum_weight=0.6, minimum_sources=2, max_quantity=1)
-    assert decided(*at, rules=exact).action == "BUY"
-    above = Rules(math.nextafter(exact.threshold, 1), 0.6, 2, 1)
-    assert decided(*at, rules=above).action == "HOLD"
+    exact = decided(*at).total
+    assert decided(*at, by=rules(ThresholdRule(exact, exact, 0.0, 0.0))).action == "BUY"
+    above = math.nextafter(exact, 1)
+    assert decided(*at, by=rules(ThresholdRule(above, above, 0.0, 0.0))).action == "HOLD"
 
 
 def test_the_decision_carries_its_newest_base_event() -> None:
@@ -177,8 +204,10 @@ def test_an_older_signal_never_replaces_a_newer_one() -> None:
     assert book.take(signal("ml", 0.3, sequence=9, epoch=0)) == votes.OLDER
     assert book.take(signal("ml", 0.4, sequence=0, epoch=2)) == votes.TAKEN
     assert book.take(signal("rumour")) == votes.UNKNOWN_SOURCE
-    assert book.ballot(0, NOW_NS).voting["ml"].direction == 0.4
-    assert "ml" in book.ballot(1, NOW_NS).abstained, "another symbol has no signal"
+    ballot = book.ballot(0, NOW_NS)
+    assert [(number, one.direction) for number, one in ballot.voting] == [(0, 0.4)] and ballot.voters == 1
+    assert ballot.votes(2) == [0.4, None]
+    assert ("ml", votes.SILENT) in book.ballot(1, NOW_NS).abstained, "another symbol has no signal"
 
 
 @pytest.mark.parametrize("share", [0.5, math.nan, -0.1])
@@ -195,4 +224,55 @@ def test_size_stays_within_its_limits(confidence: float, max_quantity: int) -> N
 
 def test_rules_come_from_the_configuration() -> None:
     config = Config(instruments=(Instrument(symbol="WDOFUT", tick=0.5, point_value=10.0),))
-    assert rules_of(config) == Rules(0.10, 0.60, 2, 1)
+    assert rules_of(config) == rules(ThresholdRule(0.10, 0.30, 1.0, 1.0), max_quantity=1)
+
+
+def test_a_decision_tells_its_threshold_regime_rule_and_age() -> None:
+    result = decided(*(signal(source) for source in SOURCES), standing=Standing("wild", 0.5))
+    assert (result.threshold, result.regime, result.rule, result.size) == (0.10, "wild", "threshold", 1.0)
+    assert result.data_age_ns == 77 - 11
+    unknown = decided(*(signal(source, recv_ns=0) for source in SOURCES))
+    assert unknown.data_age_ns == -1, "nobody knows how old it is"
+    nothing = decided()
+    assert (nothing.rule, nothing.data_age_ns) == ("", -1)
+
+
+ADAPTS = rules(ThresholdRule(0.10, 0.30, 1.0, 1.0))
+
+
+def test_disagreement_raises_the_threshold() -> None:
+    agree = [signal(source, 0.15, 1.0) for source in SOURCES]
+    split = [signal("ml", 0.9), *(signal(agent, -0.35) for agent in AGENTS)]
+    cheap = Standing("normal", 0.0)
+    assert decided(*agree, by=ADAPTS, standing=cheap).action == "BUY"
+    torn = decided(*split, by=ADAPTS, standing=cheap)
+    assert torn.total == pytest.approx(0.15) and torn.action == "HOLD"
+    # mean 0.15; squares 0.4 x 0.81 + 0.6 x 0.1225 = 0.3975
+    assert torn.threshold == pytest.approx(0.10 * (1 + math.sqrt(0.3975 - 0.15**2)))
+
+
+def test_cost_raises_the_threshold_and_unknown_cost_raises_it_most() -> None:
+    agree = [signal(source, 0.15, 1.0) for source in SOURCES]
+    assert decided(*agree, by=ADAPTS, standing=Standing("normal", 0.2)).threshold == pytest.approx(0.12)
+    unknown = decided(*agree, by=ADAPTS)
+    assert unknown.threshold == pytest.approx(0.20) and unknown.action == "HOLD"
+    assert decided(*agree, by=rules(ThresholdRule(0.10, 0.14, 1.0, 1.0))).threshold == 0.14
+
+
+@given(unit, unit, unit, unit, st.floats(0, 10), st.floats(0, 10))
+def test_the_threshold_stays_within_its_bounds(
+    least: float, most: float, dispersion: float, cost: float, a: float, b: float
+) -> None:
+    found = ThresholdRule(least, most, a, b).threshold(dispersion, cost)
+    assert least <= found <= max(least, most)
+
+
+@pytest.mark.parametrize(
+    "cost, volatility, share",
+    [
+        (1.0, 1.0, 1.0 / 3.0), (0.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 0.0, 1.0), (math.nan, 1.0, 1.0),
+        (1.0, math.nan, 1.0), (math.inf, 1.0, 1.0),
+    ],
+)  # fmt: skip
+def test_the_share_of_the_cost(cost: float, volatility: float, share: float) -> None:
+    assert cost_share(cost, volatility, 4.0) == pytest.approx(share)
