@@ -130,7 +130,11 @@ def history(generator: np.random.Generator, sources: int, common: float) -> np.n
 def test_a_copy_moves_the_total_by_less_than_a_twentieth(
     agents: int, seed: int, common: float, noise: float, copies: int
 ) -> None:
-    """Of the whole weight; each copy comes into the group of its original with the original's weight."""
+    """Each copy comes into the group of its original with the original's weight.
+
+    A single one: of the total, where that is no mere remainder of votes that cancel out; several noisy ones, which know a
+    little more together: of the largest vote.
+    """
     generator = np.random.default_rng(seed)
     raw = [float(x) for x in generator.uniform(0.2, 1.0, agents)]
     votes = history(generator, agents + 1, common)
@@ -141,7 +145,8 @@ def test_a_copy_moves_the_total_by_less_than_a_twentieth(
     more = np.hstack([votes, np.clip(twin, -1.0, 1.0)])
     more[-1, agents + 1 :] = votes[-1, copied]  # now they say the same
     after = total_of(weights_of(raw + [raw[copied - 1]] * copies), more[:-1], more[-1])
-    assert abs(after - before) < 0.05 * max(np.abs(votes[-1]).max(), abs(before))
+    whole = abs(before) if copies == 1 and abs(before) >= 0.1 else np.abs(votes[-1]).max()
+    assert abs(after - before) < 0.05 * whole
 
 
 @settings(deadline=None, max_examples=40)
