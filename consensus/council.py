@@ -27,26 +27,29 @@ class Lesson:
 
 
 class Council:
-    """`learned`: contract -> the newest state of an earlier incarnation. `forgotten`: why one could not be used."""
+    """`learned`: name of a contract -> the newest state of an earlier incarnation. `forgotten`: why one could not be used."""
 
-    def __init__(self, config: Config, start: Weights, learned: Mapping[int, LearnedState]) -> None:
+    def __init__(self, config: Config, start: Weights, learned: Mapping[str, LearnedState]) -> None:
         self._applied = config.consensus.adaptive
         self._rules = rules_of(config)
         self._book = VoteBook(SOURCES)
         self._ticks = [instrument.tick for instrument in config.instruments]
         horizon_s = config.agents.horizon_ms / 1_000.0
         self._learners = [
-            Learner(config.consensus, start, 2.0 * instrument.fee_per_contract / instrument.point_value, horizon_s)
+            Learner(
+                instrument.symbol, config.consensus, start, 2.0 * instrument.fee_per_contract / instrument.point_value,
+                horizon_s,
+            )
             for instrument in config.instruments
-        ]
+        ]  # fmt: skip
         self._decisions = 0
         self._lessons = 0
         self.forgotten: list[str] = []
-        for symbol, state in learned.items():
-            problem = self._learners[symbol].restore(state)
+        for instrument, learner in zip(config.instruments, self._learners, strict=True):
+            state = learned.get(instrument.symbol)
+            problem = learner.restore(state) if state is not None else ""
             if problem:
-                name = config.instruments[symbol].symbol
-                self.forgotten.append(f"what was learned of the sources in {name} is not used: {problem}")
+                self.forgotten.append(f"what was learned of the sources in {instrument.symbol} is not used: {problem}")
 
     def take(self, signal: Signal) -> str:
         """Keep a signal; "", or the reason why not."""

@@ -84,7 +84,9 @@ def _scale(live: Sequence[tuple[float, float, float]]) -> float:
         below = point
     free, fixed = [], []
     for weight, floor, cap in live:
-        if floor / weight <= below < cap / weight:  # as the points were made, so that rounding puts none on a wrong side
+        if (
+            floor / weight <= below < cap / weight
+        ):  # as the points were made, so that rounding puts none on a wrong side
             free.append(weight)
         else:
             fixed.append(floor if below < floor / weight else cap)

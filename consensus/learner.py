@@ -28,6 +28,7 @@ from consensus.weights import Weights
 class LearnedState(msgspec.Struct, frozen=True, array_like=True):
     """All that was learned about one contract. Tuples in the order of `sources` and of volatility.REGIMES."""
 
+    name: str  # of the contract's market data: another run may number its contracts in another way
     sources: tuple[str, ...]
     start: tuple[float, ...]  # the weights that learning began with
     rounds: int  # settled so far
@@ -50,9 +51,11 @@ class Settled:
 class Learner:
     """One contract. `see` the market now and then; `table` and `standing` are what decisions need of it."""
 
-    def __init__(self, section: Consensus, start: Weights, fees: float, cost_horizon_s: float) -> None:
-        """fees: of getting in and out, in points; cost_horizon_s: the time in which a move must earn its cost."""
+    def __init__(self, name: str, section: Consensus, start: Weights, fees: float, cost_horizon_s: float) -> None:
+        """name: of the contract; fees: of getting in and out, in points; cost_horizon_s: the time in
+        which a move must earn its cost."""
         nominal = start.nominal()
+        self._name = name
         self._sources = tuple(nominal)
         self._start = tuple(nominal.values())
         self._floors = [section.weight_floor * weight for weight in self._start]
@@ -89,8 +92,8 @@ class Learner:
     def state(self) -> LearnedState:
         weights = tuple(tuple(self._weights[regime]) for regime in REGIMES)
         return LearnedState(
-            self._sources, self._start, self._rounds, self.standing.regime, weights, self._volatility.state(),
-            self._similarity.state(),
+            self._name, self._sources, self._start, self._rounds, self.standing.regime, weights,
+            self._volatility.state(), self._similarity.state(),
         )  # fmt: skip
 
     def restore(self, state: LearnedState) -> str:
@@ -98,14 +101,18 @@ class Learner:
         if (state.sources, state.start) != (self._sources, self._start):
             return "the sources or their start weights are others now"
         numbers = [*state.volatility, *state.similarity, *(weight for row in state.weights for weight in row)]
-        if state.regime not in REGIMES or len(state.weights) != len(REGIMES) or not all(map(math.isfinite, numbers)):
+        rows = [len(row) for row in state.weights]
+        of_this_build = state.regime in REGIMES and rows == [len(self._start)] * len(REGIMES)
+        if not of_this_build or not all(map(math.isfinite, numbers)):
+            return "it is not a state of this build"
+        if not self._volatility.fits(state.volatility) or not self._similarity.fits(state.similarity):
             return "it is not a state of this build"
         try:
             weights = [bounded(row, self._floors, self._caps) for row in state.weights]
-            self._volatility.restore(state.volatility)
-            self._similarity.restore(state.similarity)
         except ValueError as error:
             return str(error)
+        self._volatility.restore(state.volatility)
+        self._similarity.restore(state.similarity)
         self._weights = dict(zip(REGIMES, weights, strict=True))
         self._rounds = state.rounds
         self.standing = Standing(state.regime)

@@ -52,10 +52,12 @@ class VoteSimilarity:
         tables = (self._count, self._cross, self._square)
         return tuple(table[i][j] for table in tables for i in range(self.size) for j in range(self.size) if i != j)
 
+    def fits(self, state: Sequence[float]) -> bool:
+        """Whether it is a state of as many sources."""
+        return len(state) == 3 * self.size * (self.size - 1)
+
     def restore(self, state: Sequence[float]) -> None:
-        """Raises ValueError for a state of another size."""
-        if len(state) != 3 * self.size * (self.size - 1):
-            raise ValueError(f"a state of {len(state)} numbers is not one of {self.size} sources")
+        """A state that fits."""
         values = iter(state)
         for table in (self._count, self._cross, self._square):
             for i in range(self.size):
@@ -65,7 +67,7 @@ class VoteSimilarity:
 
     def _similarity(self, i: int, j: int) -> float:
         energy = self._square[i][j] * self._square[j][i]
-        if energy <= 0.0:
+        if energy <= 0.0 or not self._keep:
             return 0.0
         cross, count = self._cross[i][j], self._count[i][j]
         return min(1.0, cross * cross / energy) * count / (count + PRIOR_ROUNDS)

@@ -59,10 +59,12 @@ class Volatility:
         """All that outlives a restart: the last mid does not, for nobody knows what happened since."""
         return tuple(self._sums)
 
+    def fits(self, state: tuple[float, ...]) -> bool:
+        """Whether it has the form of one."""
+        return len(state) == len(self._sums)
+
     def restore(self, state: tuple[float, ...]) -> None:
-        """Raises ValueError for a state of another shape."""
-        if len(state) != len(self._sums):
-            raise ValueError(f"{len(state)} numbers are no state of a volatility")
+        """A state that fits."""
         self._sums = list(state)
 
 

@@ -217,7 +217,6 @@ class Adopted(_Record, frozen=True):
 class Learned(_Record, frozen=True):
     """All that consensus has learned about the sources in one contract; the newest one counts."""
 
-    symbol: int
     state: LearnedState
 
 

@@ -65,7 +65,7 @@ class Ledger:
         self.next_bracket = 1
         self.epoch = -1
         self.halted = False  # a person said so, and nobody said otherwise since
-        self.learned: dict[int, LearnedState] = {}  # contract -> the newest
+        self.learned: dict[str, LearnedState] = {}  # name of a contract -> the newest
         self._by_local: dict[int, int] = {}
         self._by_cl_order: dict[str, int] = {}
         self._symbols = {contract.ticker: contract.symbol for contract in contracts}
@@ -115,7 +115,7 @@ class Ledger:
             case BracketChanged():
                 self._bracket(record)
             case Learned():
-                self.learned[record.symbol] = record.state
+                self.learned[record.state.name] = record.state
             case Operator(word=word):
                 self.halted = word in (HALT, FLATTEN) or (self.halted and word != RESUME)
             case Adopted():

@@ -176,7 +176,7 @@ class Machine:
         quote = NO_QUOTE if self.desk.upstream_problem else self.desk.quotes[symbol]
         lesson = self._council.learn(symbol, event.market_ns, quote.bid, quote.ask)
         if lesson is not None:
-            self._outbox.emit(Learned(symbol, lesson.state))
+            self._outbox.emit(Learned(lesson.state))
             self._outbox.emit(Publish(lesson.message))
 
     def _decide(self, symbol: int, event: Tick | SignalSeen) -> None:

@@ -152,7 +152,7 @@ def test_against_the_naive_twin(opinions: dict[str, tuple[float, float]]) -> Non
     expected = naive_total(signals)
     assert result.total == pytest.approx(expected, abs=1e-12)
     assert 0.0 <= result.confidence <= 1.0
-    held = 0.4 * ('ml' in opinions) + 0.6 * bool(set(opinions) - {'ml'})
+    held = 0.4 * ("ml" in opinions) + 0.6 * bool(set(opinions) - {"ml"})
     allowed = len(signals) >= 2 and held >= 0.6 - 1e-9
     if not allowed or abs(expected) < 0.1 - 1e-9:
         assert (result.action, result.quantity) == ("HOLD", 0)
