@@ -65,6 +65,11 @@ class MarketWatch:
         """Whether either ring has records that were not read."""
         return self._trades.behind() > 0 or self._book.behind() > 0
 
+    def listen(self, on: bool) -> None:
+        """Whether every new record wakes the stage; without, it is read when something else does."""
+        self._trades.listen(on)
+        self._book.listen(on)
+
     def refresh(self) -> int:
         """Read what is new (bounded); returns how many records."""
         taken = 0

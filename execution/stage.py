@@ -121,8 +121,12 @@ class ExecutionStage(Stage):
         return done
 
     def wait(self, timeout_ns: int) -> None:
-        """The one blocking wait: signals, and through the relay everything that rings our bell."""
-        assert self._sleeper is not None
+        """The one blocking wait: signals, and through the relay everything that rings our bell.
+
+        The market wakes it only while a bracket lives, whose target and stop are watched here. A decision looks anyway.
+        """
+        assert self._sleeper is not None and self._machine is not None
+        self._watch.listen(bool(self._machine.ledger.live))
         self._rehearse()
         left_ns = min(timeout_ns, self._deadline_ns() - self._context.clock.monotonic_ns())
         if left_ns <= 0 or self._context.config.runtime.wait != "block":

@@ -65,6 +65,9 @@ class HandReader:
     def seek(self, number: int) -> None:
         assert number >= 0
 
+    def listen(self, on: bool) -> None:
+        self.listens = on
+
     def read(self, out: np.ndarray[Any, Any]) -> int:
         count = 0
         while self.waiting and count < len(out):

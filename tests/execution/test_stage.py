@@ -573,3 +573,13 @@ def test_every_change_of_an_order_is_told_once(make: Callable[..., Rig]) -> None
     told = [(event.order, event.status, event.traded_quantity) for event in rig.order_events()]
     assert len(told) == len(set(told))
     assert told[-1][:2] == (2, "working") and (1, "filled", 2) in told
+
+
+def test_the_market_wakes_it_only_while_a_bracket_lives(make: Callable[..., Rig]) -> None:
+    rig = make()
+    book = rig.context.readers["book"]
+    rig.stage.wait(0)
+    assert not book.listens
+    rig.enter()
+    rig.stage.wait(0)
+    assert book.listens
