@@ -3,7 +3,7 @@
     python supervisor.py up --duration 60            a generated market, simulated DLL, no money
     python supervisor.py up --tape DIR --config config/es.toml --speed 20
     python supervisor.py status | restart STAGE | stop
-    python supervisor.py halt | resume | flatten | adopt      a person's word to execution
+    python supervisor.py halt | reduce | resume | flatten | kill | adopt      a person's word to execution
     python supervisor.py exchange                    only the simulated exchange, for clients of your own
     python supervisor.py exchange fault NAME KEY=VALUE ...    let a running one misbehave; without a name: what there is
 
@@ -366,9 +366,10 @@ def build_parser() -> argparse.ArgumentParser:
     restart.set_defaults(run=run_restart)
     stop = verbs.add_parser("stop", help="stop the running pipeline")
     stop.set_defaults(run=run_stop)
-    from execution.events import ADOPT, FLATTEN, HALT, RESUME, WORDS
+    from execution.events import ADOPT, FLATTEN, HALT, KILL, REDUCE, RESUME, WORDS
 
-    words = [verbs.add_parser(word, help=f"tell execution: {WORDS[word]}") for word in (HALT, RESUME, FLATTEN, ADOPT)]
+    said = (HALT, REDUCE, RESUME, FLATTEN, KILL, ADOPT)
+    words = [verbs.add_parser(word, help=f"tell execution: {WORDS[word]}") for word in said]
     for verb in words:
         verb.set_defaults(run=run_word)
     for verb in (status, restart, stop, *words):

@@ -53,6 +53,14 @@ max_trades_per_day = 1000000
 max_daily_loss = 1e9
 max_orders_per_s = 500
 max_orders_per_min = 30000
+max_cancels_per_s = 500
+max_cancels_per_min = 30000
+max_drawdown = 1e9
+max_losses_in_row = 1000000
+min_entry_interval_ms = 0
+duplicate_ms = 0
+max_message_ratio = 1e9
+capital = 1e6
 """
 
 

@@ -15,7 +15,8 @@ TOPIC_DECISION = b"decision"
 TOPIC_ORDER = b"order"
 TOPIC_FILL = b"fill"
 TOPIC_WEIGHTS = b"weights"
-TOPIC_GATE = b"gate"
+TOPIC_DENIAL = b"denial"
+TOPIC_TRADING = b"trading"
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -117,7 +118,30 @@ class Fill(_Message, frozen=True, tag="fill"):
     realised_profit: float  # money, of the run so far, fees included
 
 
-Message = Signal | Decision | OrderEvent | Fill | WeightsChanged
+class Denial(_Message, frozen=True, tag="denial"):
+    """The risk gate refused an order."""
+
+    version: int
+    sequence: int
+    symbol: int
+    role: str
+    side: int
+    quantity: int
+    ts_ns: int  # market time
+    reasons: tuple[tuple[str, str], ...]  # name of the check, sentence
+
+
+class TradingState(_Message, frozen=True, tag="trading"):
+    """A person or a limit moved the state of trading."""
+
+    version: int
+    sequence: int
+    state: str  # active, reducing, halted
+    reason: str
+    ts_ns: int  # market time
+
+
+Message = Signal | Decision | OrderEvent | Fill | WeightsChanged | Denial | TradingState
 
 LARGEST = 1 << 62  # of a whole number in a signal: sums of two of them stay within int64
 _WHOLE = tuple(field.name for field in msgspec.structs.fields(Signal) if field.type is int)

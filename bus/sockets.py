@@ -20,16 +20,20 @@ import zmq
 from bus.keys import PublisherKeys, SubscriberKeys
 from bus.messages import (
     TOPIC_DECISION,
+    TOPIC_DENIAL,
     TOPIC_FILL,
     TOPIC_ORDER,
     TOPIC_SIGNAL,
+    TOPIC_TRADING,
     TOPIC_WEIGHTS,
     BadMessage,
     Decision,
+    Denial,
     Fill,
     Message,
     OrderEvent,
     Signal,
+    TradingState,
     WeightsChanged,
     decode,
     encode,
@@ -39,6 +43,7 @@ from bus.zap import DOMAIN, Doorkeeper
 TOPICS: dict[type, bytes] = {
     Signal: TOPIC_SIGNAL, Decision: TOPIC_DECISION, OrderEvent: TOPIC_ORDER, Fill: TOPIC_FILL,
     WeightsChanged: TOPIC_WEIGHTS,
+    Denial: TOPIC_DENIAL, TradingState: TOPIC_TRADING,
 }  # fmt: skip
 LOOPBACK = "tcp://127.0.0.1:"
 HIGH_WATER_MARK = 10_000  # messages queued per peer; beyond it a publisher drops, and the gap is counted

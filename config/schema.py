@@ -40,11 +40,16 @@ class Instrument(_Section, kw_only=True):
     session_close: LocalTime = "18:00"
     timezone: str = "America/Sao_Paulo"
     fee_per_contract: NotNegative = 0.0  # money, one side
+    margin_per_contract: NotNegative | None = (
+        None  # money that the broker asks for; not said: the whole notional counts
+    )
+    last_trading_day: LocalDate = (
+        ""  # of a dated contract, e.g. "2026-12-01"; empty: by the rule of its ticker, or none
+    )
+    quantity_step: AtLeastOne = 1  # contracts; an order must be a multiple of it
     # what only the simulated exchange reads
     pre_open_minutes: Annotated[int, Meta(ge=0, le=240)] = 0  # a call so long before the session opens; 0: none
     closing_call_minutes: Annotated[int, Meta(ge=0, le=240)] = 0  # a call so long before the session closes; 0: none
-    last_trading_day: LocalDate = ""  # of a dated contract, e.g. "2026-12-01"; empty: it does not expire
-    quantity_step: AtLeastOne = 1  # contracts; an order must be a multiple of it
     max_order_quantity: Count = 0  # contracts; 0: no limit
     daily_limit: NotNegative = 0.0  # greatest distance from the day's reference, in band_unit; 0: none
     tunnel: NotNegative = 0.0  # how far beyond the last trade an order may reach, in band_unit; 0: none
@@ -106,14 +111,16 @@ class Consensus(_Section):
     liquidity: Share = 0.20
     tape_reading: Share = 0.25
     footprint: Share = 0.25
-    strategies: Annotated[
-        tuple[Literal["threshold", "strong", "qualified", "specialist"], ...], Meta(min_length=1)
-    ] = ("threshold",)  # asked in this order, the first that does not hold decides
+    strategies: Annotated[tuple[Literal["threshold", "strong", "qualified", "specialist"], ...], Meta(min_length=1)] = (
+        "threshold",
+    )  # asked in this order, the first that does not hold decides
     threshold: Share = 0.10  # abs(sum of votes) below it: HOLD
     threshold_max: Share = 0.30  # disagreement and cost raise the threshold up to this
     threshold_dispersion: NotNegative = 1.0  # times (1 + this x standard deviation of the votes ...
     threshold_cost: NotNegative = 1.0  # ... + this x share of the cost in what the market moves); 0: not at all
-    decide_on: Literal["ml_signal", "signal", "timer"] = "timer"  # signal: each vote, of any source; an abstention is none
+    decide_on: Literal["ml_signal", "signal", "timer"] = (
+        "timer"  # signal: each vote, of any source; an abstention is none
+    )
     decide_every_ms: AtLeastOne = 250
     minimum_weight: Share = 0.60  # valid sources must hold this share, else HOLD
     minimum_sources: AtLeastOne = 2
@@ -129,15 +136,47 @@ class Consensus(_Section):
     regime_wild: Annotated[float, Meta(ge=1.25)] = 1.5  # wild when it is so high
 
 
+LimitAction = Literal["halt", "reduce"]  # HALTED, and every position is left; REDUCING: what is held may stay
+
+
 class Risk(_Section):
-    max_position: AtLeastOne = 2  # contracts
+    """What no order may pass. Every limit is checked for every entry; docs/risk.md has the table."""
+
+    # capital and size
+    capital: Positive = 10_000.0  # money that stands behind the trading
+    risk_per_trade: Share = 0.01  # of the capital: what a position may lose at the limit price of its stop, with fees
+    liquidity_floor: Share = 0.5  # smallest share of the size when the liquidity agent is against it or not known
+    # exposure
+    max_position: AtLeastOne = 2  # contracts, of one instrument
+    max_order_quantity: AtLeastOne = 2  # contracts
+    max_open_orders: AtLeastOne = 10  # of ours, all instruments
+    max_notional: Positive = 250_000.0  # money: contracts x price x point value, held and working, all instruments
+    max_margin: Positive = 250_000.0  # money, the same with each contract's margin
+    # price
+    price_collar_ticks: AtLeastOne = 20  # from the last trade and from the touch
+    max_spread_ticks: AtLeastOne = 10  # best ask less best bid
+    max_alias_ticks: AtLeastOne = 20  # middle of the data's touch (WDOFUT) from that of the ordered contract (WDOZ26)
+    # money
+    max_daily_loss: Positive = 2_000.0  # money, realised and open
+    daily_loss_action: LimitAction = "halt"
+    max_drawdown: Positive = 2_000.0  # money, from the highest realised profit of the day to realised and open now
+    drawdown_action: LimitAction = "halt"
+    max_losses_in_row: AtLeastOne = 5  # then entries wait for cool_down_s after the last of them
+    cool_down_s: NotNegative = 600.0  # market time
+    # pace
     max_trades_per_day: AtLeastOne = 200  # entries
-    max_daily_loss: Positive = 2_000.0  # money
+    min_entry_interval_ms: Count = 1_000  # market time between entries of one instrument
     max_orders_per_s: AtLeastOne = 5
     max_orders_per_min: AtLeastOne = 100
+    max_cancels_per_s: AtLeastOne = 10  # cancels always go out; while there were more, no entry does
+    max_cancels_per_min: AtLeastOne = 200
+    max_message_ratio: Positive = 20.0  # orders and cancels of the day per execution, at least one execution counted
+    message_ratio_after: Count = 100  # messages of the day from which on that ratio is looked at
+    duplicate_ms: Count = 500  # the same entry again within this time (monotonic) is a mistake
+    # data
     max_data_age_ms: AtLeastOne = 1_000  # pipeline age, monotonic clock
     max_exchange_age_ms: AtLeastOne = 10_000  # age of the last event, market clock
-    price_collar_ticks: AtLeastOne = 20  # from the last trade and from the touch
+    required_features: tuple[str, ...] = ()  # families (docs/features.md) that must be whole; none named: any one
 
 
 class Execution(_Section):

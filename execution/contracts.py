@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from config.schema import Config
+from config.schema import Config, Instrument
+from runtime.expiry import has_rule, last_trading_day
+from runtime.trading_hours import TradingHours
 
 MINUTE_NS = 60_000_000_000
 ON_TICK_TOLERANCE = 1e-6  # of a tick: float64 prices such as 5123.5 / 0.5 are never further off
@@ -16,7 +18,7 @@ ON_TICK_TOLERANCE = 1e-6  # of a tick: float64 prices such as 5123.5 / 0.5 are n
 
 @dataclass(frozen=True)
 class Contract:
-    """`ticker` is what orders name; `tick` in points; `point_value` and `fee` in money."""
+    """`ticker` is what orders name; `tick` in points; `point_value`, `fee` and `margin` (of one contract) in money."""
 
     symbol: int
     ticker: str
@@ -25,6 +27,12 @@ class Contract:
     point_value: float
     fee: float
     zone: ZoneInfo
+    lot: int = 1
+    margin: float = math.nan  # not known: the notional counts
+    hours: TradingHours | None = None  # None: not known, so never open
+    last_day: date | None = None  # on which it trades, None not known
+    ends: bool = False  # whether an order must know that day
+    alias: bool = False  # data come under another name
 
     def ticks(self, price: float) -> int | None:
         """The price in whole ticks; None when it is not a number or not on a tick."""
@@ -41,6 +49,10 @@ class Contract:
     def price(self, ticks: int) -> float:
         return ticks * self.tick
 
+    def margin_at(self, price: float) -> float:
+        """Money that one contract binds; what the broker asks for is not known: its whole value."""
+        return price * self.point_value if math.isnan(self.margin) else self.margin
+
     def day(self, market_ns: int) -> int:
         """The exchange's local date as yyyymmdd."""
         return _local_day(self.zone, market_ns // MINUTE_NS)
@@ -55,15 +67,31 @@ def _local_day(zone: ZoneInfo, minute: int) -> int:
 
 def contracts_of(config: Config) -> tuple[Contract, ...]:
     """One per instrument, in the run's order. Raises ZoneInfoNotFoundError for a time zone nobody knows."""
-    return tuple(
-        Contract(
-            symbol=index,
-            ticker=instrument.contract,
-            exchange=instrument.exchange,
-            tick=instrument.tick,
-            point_value=instrument.point_value,
-            fee=instrument.fee_per_contract,
-            zone=ZoneInfo(instrument.timezone),
-        )
-        for index, instrument in enumerate(config.instruments)
+    return tuple(_contract(config, index, instrument) for index, instrument in enumerate(config.instruments))
+
+
+def _contract(config: Config, index: int, instrument: Instrument) -> Contract:
+    hours = TradingHours(instrument, config.sessions)
+    margin = instrument.margin_per_contract
+    return Contract(
+        symbol=index,
+        ticker=instrument.contract,
+        exchange=instrument.exchange,
+        tick=instrument.tick,
+        point_value=instrument.point_value,
+        fee=instrument.fee_per_contract,
+        zone=ZoneInfo(instrument.timezone),
+        lot=instrument.quantity_step,
+        margin=math.nan if margin is None else margin,
+        hours=hours,
+        last_day=_last_day(instrument, hours),
+        ends=config.mode != "paper" and has_rule(instrument.contract),  # the generated market has no dated contracts
+        alias=instrument.contract != instrument.symbol,
     )
+
+
+def _last_day(instrument: Instrument, hours: TradingHours) -> date | None:
+    """As configured, else by the rule of the ticker over the table of sessions; None: not known, or it never ends."""
+    if instrument.last_trading_day:
+        return date.fromisoformat(instrument.last_trading_day)
+    return last_trading_day(instrument.contract, hours) if hours.listed else None

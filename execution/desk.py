@@ -1,47 +1,61 @@
-"""Where orders are made: gathers the facts, asks the gate, and puts the intent out. There is no other maker of orders.
+"""Where orders are made: sizes an entry, asks the gate, and puts the intent out. There is no other maker of orders.
 
-It knows the market and the health of the world as the machine was told of them. It never decides whether to trade.
+It never decides whether to trade.
 """
 
 from __future__ import annotations
 
-import math
-
+from bus.messages import MESSAGE_VERSION, Decision, Denial
 from config.schema import Config
-from execution.events import ENTRY, CancelOrder, Denied, Input, SendOrder
-from execution.guardian import Guardian, Quote
+from execution.events import ENTRY, CancelOrder, Denied, Input, Publish, SendOrder
+from execution.facts import FactFinder
+from execution.guardian import Guardian
 from execution.ledger import Ledger
 from execution.outbox import Outbox
 from execution.risk.gate import RiskGate
-from execution.risk.request import Facts, Request, Trading
-from execution.sizing import OrderNumbers, direction, entry_numbers
-
-NO_QUOTE = Quote(math.nan, math.nan, math.nan, 0, 0)
+from execution.risk.request import Request
+from execution.sizing import OrderNumbers, affordable, direction, entry_numbers, loss_per_contract, scaled
 
 
 class Desk:
     """`problems`: why the broker's side is not in order (key -> sentence); while there is one, no entry goes out."""
 
     def __init__(self, config: Config, ledger: Ledger, gate: RiskGate, guardian: Guardian, outbox: Outbox) -> None:
-        self.trading = Trading.HALTED if ledger.halted else Trading.ACTIVE
-        self.upstream_problem = "nobody has looked at the stages before us yet"
+        self.finder = FactFinder(config.risk, ledger)
         self.problems: dict[str, str] = {"start": "the broker has not been asked yet"}
-        self.quotes = [NO_QUOTE] * len(ledger.contracts)
+        self.closing = ""  # why this incarnation enters no more
         self._settings = config.execution
         self._limits = config.risk
+        self._losses = [loss_per_contract(config.execution, contract) for contract in ledger.contracts]
         self._ledger = ledger
         self._gate = gate
         self._guardian = guardian
         self._outbox = outbox
+        self._denials = 0
 
-    def enter(self, event: Input, symbol: int, side: int, quantity: int, decided_ns: int, base_recv_ns: int) -> bool:
-        """Open a bracket with an entry of at most `quantity` contracts. False when the gate refused it."""
-        quote = self.quotes[symbol]
-        room = self._limits.max_position - self._ledger.positions[symbol].quantity * direction(side)
-        numbers = entry_numbers(
-            self._settings, self._ledger.contracts[symbol], side, quantity, room, quote.bid, quote.ask
+    def start(self, now_ns: int) -> None:
+        """An incarnation begins: what earlier ones sent counts for the rates."""
+        self._gate.restore(now_ns, self._ledger.tallies.orders_ns, self._ledger.tallies.cancels_ns)
+
+    def enter(self, event: Input, decision: Decision, side: int, liquidity: float) -> bool:
+        """Open a bracket with an entry of at most the decision's quantity. False when the gate refused it.
+
+        liquidity: share of the size that the liquidity agent leaves, 0 ... 1.
+        """
+        symbol = decision.symbol
+        quote = self.finder.quotes[symbol]
+        contract = self._ledger.contracts[symbol]
+        bears = affordable(self._limits, self._losses[symbol])
+        most = min(self._settings.max_quantity, bears)
+        wanted = min(decision.quantity, scaled(most, decision.confidence * decision.size, liquidity)) if most > 0 else 1
+        room = min(
+            self._limits.max_position - self._ledger.positions[symbol].quantity * direction(side),
+            self._limits.max_order_quantity,
         )
-        return self.send(event, self._ledger.next_bracket, ENTRY, symbol, side, numbers, decided_ns, base_recv_ns)
+        numbers = entry_numbers(self._settings, contract, side, wanted, room, quote.bid, quote.ask)
+        return self.send(
+            event, self._ledger.next_bracket, ENTRY, symbol, side, numbers, decision.decided_ns, decision.recv_ns
+        )
 
     def send(
         self,
@@ -58,13 +72,13 @@ class Desk:
         contract = self._ledger.contracts[symbol]
         request = Request(
             role, contract, side, numbers.quantity, numbers.order_type, numbers.price, numbers.stop_price,
-            numbers.reference_price,
+            numbers.reference_price, self._losses[symbol],
         )  # fmt: skip
-        refusals = self._gate.refusals(request, self._facts(event, symbol, side, base_recv_ns))
+        problem = self.closing or self.broker_problem(event.monotonic_ns)
+        facts = self.finder.facts(event, symbol, side, numbers, base_recv_ns, problem)
+        refusals = self._gate.refusals(request, facts)
         if refusals:
-            self._outbox.emit(Denied(symbol, role, tuple(refusals)))
-            if role != ENTRY:
-                self._outbox.note("error", f"a {role} of bracket {bracket} was refused: {refusals}")
+            self._deny(event, bracket, request, refusals)
             return False
         self._outbox.emit(
             SendOrder(
@@ -93,34 +107,17 @@ class Desk:
         missing = sum(key.startswith("unresolved") for key in self.problems)
         return missing + sum(self._guardian.silent(order, now_ns) for order in self._ledger.open.values())
 
-    def _facts(self, event: Input, symbol: int, side: int, base_recv_ns: int) -> Facts:
-        quote = self.quotes[symbol]
-        working = [
-            order.leaves_quantity
-            for order in self._ledger.open.values()
-            if order.intent.role == ENTRY and order.intent.symbol == symbol and order.intent.side == side
-        ]
-        day = self._ledger.contracts[symbol].day(event.market_ns)
-        return Facts(
-            now_ns=event.monotonic_ns,
-            market_now_ns=event.market_ns,
-            position=self._ledger.positions[symbol].quantity,
-            working_entries=sum(working),
-            trades_today=self._ledger.entries_by_day.get(day, 0),
-            day_profit=self._ledger.profit_by_day.get(day, 0.0) + self._open_profit(),
-            last=quote.last,
-            bid=quote.bid,
-            ask=quote.ask,
-            base_recv_ns=base_recv_ns,
-            market_ts_ns=quote.ts_ns,
-            upstream_problem=self.upstream_problem,
-            broker_problem=self.broker_problem(event.monotonic_ns),
-            trading=self.trading,
-        )
-
-    def _open_profit(self) -> float:
-        """Money of all open positions at the touch that would close them; NaN when one of them is not known."""
-        total = 0.0
-        for position, quote in zip(self._ledger.positions, self.quotes, strict=True):
-            total += position.open_profit(quote.bid if position.quantity > 0 else quote.ask)
-        return total
+    def _deny(self, event: Input, bracket: int, request: Request, refusals: dict[str, str]) -> None:
+        symbol = request.contract.symbol
+        self._outbox.emit(Denied(symbol, request.role, tuple(refusals)))
+        self._outbox.emit(
+            Publish(
+                Denial(
+                    MESSAGE_VERSION, self._denials, symbol, request.role, request.side, request.quantity,
+                    event.market_ns, tuple(refusals.items()),
+                )
+            )
+        )  # fmt: skip
+        self._denials += 1
+        if request.role != ENTRY:
+            self._outbox.note("error", f"a {request.role} of bracket {bracket} was refused: {refusals}")

@@ -26,10 +26,13 @@ EXIT = "exit"
 PROTECTIVE = frozenset({STOP, EXIT})
 
 HALT, RESUME, FLATTEN, ADOPT, STOP_WORD = "halt", "resume", "flatten", "adopt", "stop"
+REDUCE, KILL = "reduce", "kill"
 WORDS = {
-    HALT: "no entries until `resume`, also after a restart",
-    RESUME: "entries are allowed again",
+    HALT: "no entries and no exits by decision until `resume`, also after a restart; stops and targets stay",
+    REDUCE: "no entries until `resume`, also after a restart; what is held may be left",
+    RESUME: "entries are allowed again, unless a limit is still passed",
     FLATTEN: "no entries until `resume`, leave every position",
+    KILL: "the kill switch: cancel every order of ours, leave every position, no entries until `resume`",
     ADOPT: "take the broker's positions as ours",
     STOP_WORD: "no entries, cancel those that work; positions and their stops stay",
 }
@@ -87,6 +90,21 @@ class UpstreamSeen(_Record, frozen=True):
     market_ns: int
     problem: str  # of all together
     session: str = ""  # the order session's part: when it goes away, the broker must be asked again
+
+
+class InstrumentSeen(_Record, frozen=True):
+    """What others know of one contract: whether its features are whole, and the touch of the ordered contract itself.
+
+    The touch is NaN and its time 0 when it is not known, and where data come under the name that orders go by.
+    """
+
+    monotonic_ns: int
+    market_ns: int
+    symbol: int
+    unready: str  # why the features are not to be traded on, empty: they are
+    reference_bid: float  # points
+    reference_ask: float
+    reference_ns: int  # monotonic, when ingest asked for it
 
 
 class Operator(_Record, frozen=True):
@@ -220,6 +238,14 @@ class Learned(_Record, frozen=True):
     state: LearnedState
 
 
+class TradingChanged(_Record, frozen=True):
+    """A limit moved the state of trading (`risk.states.Trading`); a person's words do it by themselves."""
+
+    market_ns: int
+    state: str
+    reason: str
+
+
 class Denied(_Record, frozen=True):
     """The gate refused an order; `reasons` are names of checks."""
 
@@ -245,14 +271,17 @@ class Note(_Record, frozen=True):
     text: str
 
 
-Input = Started | SignalSeen | MarketSeen | Tick | UpstreamSeen | Operator | SendResult | OrderReport | BrokerView
+Input = (
+    Started | SignalSeen | MarketSeen | InstrumentSeen | Tick | UpstreamSeen | Operator | SendResult | OrderReport
+    | BrokerView
+)  # fmt: skip
 Output = (
-    SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted | Learned | Denied | Publish | AskBroker
-    | Note
+    SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted | TradingChanged | Learned | Denied
+    | Publish | AskBroker | Note
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
-    | Operator | Learned
+    | TradingChanged | Operator | Learned
 )  # fmt: skip
 """What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
 LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__

@@ -8,7 +8,6 @@ person's adoption of the broker's position.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,9 +17,6 @@ from execution.contracts import Contract
 from execution.events import (
     BUY,
     ENTRY,
-    FLATTEN,
-    HALT,
-    RESUME,
     SELL,
     STOP,
     Adopted,
@@ -35,9 +31,12 @@ from execution.events import (
     SendOrder,
     SendResult,
     Started,
+    TradingChanged,
 )
 from execution.orders import NOTHING, Change, Order
 from execution.positions import Position
+from execution.risk.states import Trading, move_of
+from execution.risk.tallies import Tallies
 from execution.statuses import State
 
 
@@ -57,15 +56,15 @@ class Ledger:
         self.orders: dict[int, Order] = {}
         self.positions = [Position(contract.point_value, contract.fee) for contract in contracts]
         self.brackets: dict[int, Bracket] = {}
-        self.entries_by_day: dict[int, int] = defaultdict(int)
-        self.profit_by_day: dict[int, float] = defaultdict(float)  # realised, all contracts
+        self.tallies = Tallies()
         self.open: dict[int, Order] = {}  # those of `orders` that are
         self.live: dict[int, Bracket] = {}  # those of `brackets` that are
         self.next_order = 1
         self.next_bracket = 1
         self.epoch = -1
-        self.halted = False  # a person said so, and nobody said otherwise since
         self.learned: dict[str, LearnedState] = {}  # name of a contract -> the newest
+        self.trading = Trading.ACTIVE  # what a person or a limit said last
+        self.trading_reason = ""
         self._by_local: dict[int, int] = {}
         self._by_cl_order: dict[str, int] = {}
         self._symbols = {contract.ticker: contract.symbol for contract in contracts}
@@ -117,10 +116,12 @@ class Ledger:
             case Learned():
                 self.learned[record.state.name] = record.state
             case Operator(word=word):
-                self.halted = word in (HALT, FLATTEN) or (self.halted and word != RESUME)
+                self._move(move_of(self.trading, word).state, f"a person said {word}")
+            case TradingChanged(state=state, reason=reason):
+                self._move(Trading(state), reason)
             case Adopted():
                 side = BUY if record.quantity > 0 else SELL
-                self._book(record.symbol, side, abs(record.quantity), record.price, record.market_ns)
+                self._book(record.symbol, side, abs(record.quantity), record.price, record.market_ns, None)
         return Effect()
 
     def _start(self, record: Started) -> None:
@@ -144,9 +145,9 @@ class Ledger:
         self.orders[intent.order] = self.open[intent.order] = order
         self.next_order = max(self.next_order, intent.order + 1)
         bracket = self._get_bracket(intent.bracket, intent.symbol, intent.side)
+        self.tallies.sent(self._day(intent.symbol, intent.market_ns), intent)
         if intent.role == ENTRY:
             bracket.entries.append(intent.order)
-            self.entries_by_day[self.contracts[intent.symbol].day(intent.market_ns)] += 1
         elif intent.role == STOP:
             bracket.stops.append(intent.order)
         else:
@@ -165,6 +166,7 @@ class Ledger:
     def _cancel(self, order: Order, record: CancelOrder) -> None:
         order.cancel_asked_ns = record.monotonic_ns
         order.cancels_asked += 1
+        self.tallies.cancelled(self._day(order.intent.symbol, record.market_ns), record)
         order.story.append(f"cancel asked: {record.reason}")
 
     def _closed(self, order: Order, state: State, reason: str) -> Effect:
@@ -180,7 +182,9 @@ class Ledger:
             self._by_cl_order[order.cl_order_id] = order.number
         if change.filled_quantity:
             intent = order.intent
-            self._book(intent.symbol, intent.side, change.filled_quantity, change.fill_price, report.market_ns)
+            self._book(
+                intent.symbol, intent.side, change.filled_quantity, change.fill_price, report.market_ns, intent.bracket
+            )
         return Effect(order, change)
 
     def _bracket(self, record: BracketChanged) -> None:
@@ -195,6 +199,7 @@ class Ledger:
             self.live[bracket.number] = bracket
         else:
             self.live.pop(bracket.number, None)
+            self.tallies.settled(self._day(record.symbol, record.market_ns), bracket.number, record.market_ns)
 
     def _get_bracket(self, number: int, symbol: int, side: int) -> Bracket:
         if number not in self.brackets:
@@ -202,6 +207,13 @@ class Ledger:
             self.next_bracket = max(self.next_bracket, number + 1)
         return self.brackets[number]
 
-    def _book(self, symbol: int, side: int, quantity: int, price: float, market_ns: int) -> None:
+    def _book(self, symbol: int, side: int, quantity: int, price: float, market_ns: int, bracket: int | None) -> None:
         profit = self.positions[symbol].apply(side, quantity, price)
-        self.profit_by_day[self.contracts[symbol].day(market_ns)] += profit
+        self.tallies.booked(self._day(symbol, market_ns), profit, bracket)
+
+    def _day(self, symbol: int, market_ns: int) -> int:
+        return self.contracts[symbol].day(market_ns)
+
+    def _move(self, state: Trading, reason: str) -> None:
+        if state is not self.trading:
+            self.trading, self.trading_reason = state, reason

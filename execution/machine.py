@@ -18,7 +18,7 @@ from consensus.threshold import BUY as BUY_ACTION
 from consensus.weights import ML, SOURCES, Weights
 from execution.brackets import Phase
 from execution.broker_side import BrokerSide
-from execution.desk import NO_QUOTE, Desk
+from execution.desk import Desk
 from execution.events import (
     BUY,
     ENTRY,
@@ -26,6 +26,7 @@ from execution.events import (
     STOP,
     BrokerView,
     Input,
+    InstrumentSeen,
     Learned,
     MarketSeen,
     Operator,
@@ -38,13 +39,17 @@ from execution.events import (
     Tick,
     UpstreamSeen,
 )
+from execution.facts import NO_QUOTE
 from execution.guardian import Guardian, Quote
 from execution.ledger import Ledger
+from execution.liquidity_advice import liquidity_share
 from execution.operator_words import OperatorWords
 from execution.outbox import Outbox
 from execution.position_table import TABLE, Move, Stance
 from execution.risk.gate import RiskGate
+from execution.risk.states import ALLOWS
 from execution.steering import Steering
+from execution.warden import Warden
 
 MS = 1_000_000
 LEARN_EVERY_NS = 250 * MS
@@ -67,7 +72,9 @@ class Machine:
         self.desk = Desk(config, ledger, gate, self._guardian, self._outbox)
         self._steering = Steering(ledger, self._guardian, self.desk, self._outbox)
         self._broker_side = BrokerSide(ledger, self._guardian, self.desk, self._outbox, self._steering)
-        self._words = OperatorWords(ledger, self.desk, self._outbox, self._steering, self._broker_side)
+        self._warden = Warden(config, ledger, self.desk, self._outbox, self._steering)
+        self._words = OperatorWords(ledger, self.desk, self._outbox, self._steering, self._broker_side, self._warden)
+        self._liquidity_floor = config.risk.liquidity_floor
         self._deciding = DECIDING[config.consensus.decide_on]
         self._decide_every_ns = config.consensus.decide_every_ms * MS
         self._council = Council(config, weights, ledger.learned)
@@ -86,6 +93,8 @@ class Machine:
         deadlines = [self._broker_side.ask_at_ns, self._learn_at_ns]
         if not self._deciding:
             deadlines.append(self._decide_at_ns)
+        if (look_ns := self._warden.next_deadline_ns(self._ticked_ns)) is not None:
+            deadlines.append(look_ns)
         for bracket in self.ledger.live_brackets():
             deadline = self._guardian.next_deadline_ns(bracket, self._ticked_ns)
             if deadline is not None:
@@ -126,8 +135,10 @@ class Machine:
                 self._on_signal(event, event.signal)
             case MarketSeen():
                 quote = Quote(event.last, event.bid, event.ask, event.ts_ns, event.recv_ns)
-                self.desk.quotes[event.symbol] = quote
+                self.desk.finder.quotes[event.symbol] = quote
                 self._steering.watch(event.symbol, quote, event)
+            case InstrumentSeen():
+                self.desk.finder.seen[event.symbol] = event
             case Tick():
                 self._on_tick(event)
             case OrderReport():
@@ -137,17 +148,20 @@ class Machine:
             case BrokerView():
                 self._broker_side.on_view(event)
             case UpstreamSeen():
-                self.desk.upstream_problem = event.problem
+                self.desk.finder.upstream_problem = event.problem
                 self._broker_side.on_session(event)
             case Operator():
                 self._words.say(event)
             case Started():
                 self._outbox.apply(event)
+                self.desk.start(event.monotonic_ns)
                 for text in self._council.forgotten:
                     self._outbox.note("warning", text)
                 self._decide_at_ns = event.monotonic_ns + self._decide_every_ns
                 self._learn_at_ns = event.monotonic_ns + LEARN_EVERY_NS
                 self._broker_side.ask(event.monotonic_ns, "start")
+        if not isinstance(event, SignalSeen | InstrumentSeen | SendResult):
+            self._warden.look(event)
         return self._outbox.drain()
 
     # --- decisions
@@ -173,7 +187,8 @@ class Machine:
 
     def _learn(self, symbol: int, event: Tick) -> None:
         """Nobody's vote is marked to a market that may have stood still because a stage before us did."""
-        quote = NO_QUOTE if self.desk.upstream_problem else self.desk.quotes[symbol]
+        finder = self.desk.finder
+        quote = NO_QUOTE if finder.upstream_problem else finder.quotes[symbol]
         lesson = self._council.learn(symbol, event.market_ns, quote.bid, quote.ask)
         if lesson is not None:
             self._outbox.emit(Learned(lesson.state))
@@ -183,8 +198,8 @@ class Machine:
         decision = self._council.decide(symbol, event.monotonic_ns, event.market_ns)
         self._outbox.emit(Publish(decision))
         move = TABLE[self.stance(symbol), decision.action]
-        if move is Move.EXIT:
+        if move is Move.EXIT and ALLOWS[self.ledger.trading].decisions_exit:
             self._steering.leave_all(symbol, "opposite decision", event)
         elif move is Move.ENTER:
             side = BUY if decision.action == BUY_ACTION else SELL
-            self.desk.enter(event, symbol, side, decision.quantity, decision.decided_ns, decision.recv_ns)
+            self.desk.enter(event, decision, side, liquidity_share(decision, side, self._liquidity_floor))

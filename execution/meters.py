@@ -11,10 +11,12 @@ from execution.events import STOP, Denied, Output, Publish, SendOrder, SendResul
 from execution.machine import Machine
 from execution.orders import Order
 from execution.risk.gate import REASONS
+from execution.risk.states import Trading
 from execution.statuses import State
 from runtime.context import StageContext
 
 SHOW_EVERY_NS = 50_000_000
+TRADING_NUMBERS = {Trading.ACTIVE: 0, Trading.REDUCING: 1, Trading.HALTED: 2}
 RESTING = frozenset({State.WORKING, State.PARTIAL, State.PENDING_CANCEL, State.PENDING_REPLACE})
 _SIGNALS = {source: f"signals_{source}" for source in SOURCES}
 _DECISIONS = {"BUY": "decisions_buy", "SELL": "decisions_sell", "HOLD": "decisions_hold"}
@@ -36,7 +38,7 @@ class Meters:
             *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
             *(f"position_{contract.symbol}" for contract in self._contracts),
             *(f"average_price_e6_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
-            "entries_closed", "brackets_live", "stops_resting", "details_lost", "unjournaled",
+            "entries_closed", "brackets_live", "stops_resting", "details_lost", "unjournaled", "trading",
         )  # fmt: skip
         self._signal_to_decision = context.histogram("signal_to_decision")
         self._decision_to_send = context.histogram("decision_to_send")
@@ -99,6 +101,7 @@ class Meters:
         stops = [order for order in ledger.open.values() if order.intent.role == STOP and order.state in RESTING]
         self._counters.set("stops_resting", len(stops))
         self._counters.set("details_lost", details_lost)
+        self._counters.set("trading", TRADING_NUMBERS[ledger.trading])
         counts = self._subscriber.counts.values()
         self._counters.set("signals_lost", sum(count.lost for count in counts))
         self._counters.set("signals_bad", sum(count.bad + count.stale for count in counts))

@@ -1,5 +1,8 @@
 """Words of a person to the running stage (`machine.WORDS`), as files in the run's folder.
 
+The kill switch has a file of its own, `KILL`, so that it needs no tool: whoever makes it in the run's folder (`touch`, a
+file manager, another program) says `kill`. Any other way in, such as a page, calls `leave_word(run_folder, "kill")`.
+
 A file is taken away only after its word was carried out and journaled, so that a death in between repeats the word;
 each of them does no harm twice. Who may write there may also stop the process: the folder is the person's own.
 """
@@ -9,10 +12,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from execution.events import KILL
 from runtime.clock import monotonic_ns, sleep_s, wall_ns
 
 FOLDER = "operator"
 SUFFIX = ".word"
+KILL_FILE = "KILL"
 
 
 class NoAnswer(RuntimeError):
@@ -25,11 +30,13 @@ class OperatorBox:
     def __init__(self, run_folder: Path) -> None:
         self._folder = run_folder / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._kill = run_folder / KILL_FILE
 
     def waiting(self) -> list[tuple[Path, str]]:
-        """(file, word), oldest first."""
+        """(file, word): the kill switch before all, then the oldest first."""
+        killed = [(self._kill, KILL)] if self._kill.exists() else []
         names = sorted(name for name in os.listdir(self._folder) if name.endswith(SUFFIX))
-        return [(self._folder / name, name.removesuffix(SUFFIX).partition("-")[2]) for name in names]
+        return killed + [(self._folder / name, name.removesuffix(SUFFIX).partition("-")[2]) for name in names]
 
 
 def leave_word(run_folder: Path, word: str, timeout_s: float = 10.0) -> None:

@@ -9,38 +9,46 @@ from __future__ import annotations
 from execution.adoption import adopt
 from execution.broker_side import BrokerSide
 from execution.desk import Desk
-from execution.events import ADOPT, FLATTEN, HALT, RESUME, STOP_WORD, WORDS, Operator
+from execution.events import ADOPT, STOP_WORD, WORDS, Operator
 from execution.ledger import Ledger
 from execution.outbox import Outbox
-from execution.risk.request import Trading
+from execution.risk.states import MOVES, move_of
 from execution.steering import Steering
+from execution.warden import Warden
 
 
 class OperatorWords:
     """Carries words out on the machine's parts."""
 
-    def __init__(self, ledger: Ledger, desk: Desk, outbox: Outbox, steering: Steering, broker_side: BrokerSide) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        desk: Desk,
+        outbox: Outbox,
+        steering: Steering,
+        broker_side: BrokerSide,
+        warden: Warden,
+    ) -> None:
         self._ledger = ledger
         self._desk = desk
         self._outbox = outbox
         self._steering = steering
         self._broker_side = broker_side
+        self._warden = warden
 
     def say(self, event: Operator) -> None:
         if event.word not in WORDS:
             self._outbox.note("error", f"nobody knows the word {event.word!r}; there are {', '.join(WORDS)}")
             return
+        state = self._ledger.trading
         self._outbox.apply(event)
         self._outbox.note("warning", f"told to {event.word}: {WORDS[event.word]}")
-        if event.word in (HALT, FLATTEN, STOP_WORD):
-            self._desk.trading = Trading.HALTED
-        if event.word == RESUME:
-            self._desk.trading = Trading.ACTIVE
+        if (state, event.word) in MOVES:
+            self._warden.follow(event, move_of(state, event.word).flatten, event.word)
         if event.word == STOP_WORD:
+            self._desk.closing = "the stage is stopping"
             self._steering.stop(event)
-        if event.word == FLATTEN:
-            self._steering.leave_all(None, FLATTEN, event)
         if event.word == ADOPT:
-            for bracket in adopt(event, self._broker_side.view, self._ledger, self._desk.quotes, self._outbox):
+            for bracket in adopt(event, self._broker_side.view, self._ledger, self._desk.finder.quotes, self._outbox):
                 self._steering.advance(bracket, event)
             self._broker_side.ask(event.monotonic_ns, "adopted")

@@ -1,4 +1,7 @@
-"""From a decision to the numbers of an entry, and from a filled entry to those of its stop and target. Pure.
+"""From a decision to the size and the numbers of an entry, and from a filled entry to those of its stop and target. Pure.
+
+Size: what the capital at risk bears at the stop, scaled by the decision's confidence and the liquidity agent's word. The
+capital is a limit and rounds down; the scaling is advice and leaves at least one contract.
 
 The entry aims at the touch that it hits, shifted by the configured offset in its own direction. Missing data gives a
 price of NaN, which the gate refuses; nothing is made up here.
@@ -9,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from config.schema import Execution
+from config.schema import Execution, Risk
 from execution.contracts import Contract
 from execution.events import BUY, LIMIT, MARKET, NO_PRICE, SELL
 
@@ -32,6 +35,33 @@ def opposite(side: int) -> int:
 def direction(side: int) -> int:
     """+1 for a buy, -1 for a sell."""
     return 1 if side == BUY else -1
+
+
+def loss_per_contract(settings: Execution, contract: Contract) -> float:
+    """Money that one contract loses when its stop fills at its limit price, with the fees of both sides."""
+    ticks = settings.stop_ticks + settings.stop_limit_offset_ticks
+    return ticks * contract.tick * contract.point_value + 2.0 * contract.fee
+
+
+def affordable(limits: Risk, loss: float) -> int:
+    """Most contracts whose `loss` (money each, at the stop) the capital at risk bears; 0 when it is not known.
+
+    >>> affordable(Risk(capital=10_000.0, risk_per_trade=0.01), 40.0)
+    2
+    """
+    if not (math.isfinite(loss) and loss > 0.0):
+        return 0
+    return math.floor(limits.capital * limits.risk_per_trade / loss + 1e-9)
+
+
+def scaled(most: int, confidence: float, share: float) -> int:
+    """`most` contracts times two shares in 0 ... 1, rounded half up, at least 1. A share that is not known gives 1.
+
+    >>> scaled(4, 1.0, 1.0), scaled(4, 0.5, 0.5), scaled(4, 0.0, 1.0), scaled(4, float("nan"), 1.0)
+    (4, 1, 1, 1)
+    """
+    wanted = most * confidence * share
+    return max(1, min(most, math.floor(wanted + 0.5))) if math.isfinite(wanted) else 1
 
 
 def entry_numbers(

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from bus.messages import TOPIC_SIGNAL
 from consensus.weights import SOURCES, start_weights
 from execution.broker import Broker
+from execution.bystanders import Bystanders
 from execution.connect import connect
 from execution.contracts import contracts_of
 from execution.events import STOP_WORD, Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
@@ -35,6 +36,7 @@ from execution.operator_box import OperatorBox
 from execution.performer import Performer
 from execution.rehearsal import Rehearsal
 from execution.risk.gate import RiskGate
+from execution.risk.states import Trading
 from execution.sleeper import Sleeper
 from runtime.context import StageContext
 from runtime.stage import Refusal, Stage
@@ -69,6 +71,7 @@ class ExecutionStage(Stage):
         contracts = contracts_of(config)
         self._inputs: deque[Input] = deque()
         self._box = OperatorBox(context.run_folder)
+        self._bystanders = Bystanders(contracts, context.counter_of)
         self._upstream_at_ns = 0
         self._upstream_problem: tuple[str, str] | None = None
         self._market_seen = [-1] * len(contracts)
@@ -84,8 +87,10 @@ class ExecutionStage(Stage):
         self._keeper = JournalKeeper(context)
         ledger = Ledger(contracts)
         self._keeper.restore(ledger)
-        if ledger.halted:
-            context.log.warning("a person halted trading: no entries until `supervisor.py resume`")
+        if ledger.trading is not Trading.ACTIVE:
+            context.log.warning(
+                "trading is %s (%s): no entries until `supervisor.py resume`", ledger.trading, ledger.trading_reason
+            )
         self._core: GatewayCore | None = None
         self._broker = self._connect(context, self._order_changed)
         self._core = GatewayCore(self._broker, context.clock.monotonic_ns, self._ring)
@@ -226,6 +231,8 @@ class ExecutionStage(Stage):
         if kind != self._upstream_problem:
             self._upstream_problem = kind
             self._take(UpstreamSeen(*self._now(), problem, session))
+        for news in self._bystanders.look(*self._now()):
+            self._take(news)
 
     def _show_due(self) -> bool:
         """Where signals decide, the machine is told the market when it comes, so that no signal waits for that."""
@@ -243,7 +250,7 @@ class ExecutionStage(Stage):
             quote = self._watch.quote(symbol)
             if urgent_only and not self._machine.wants_market(symbol, quote):
                 continue
-            if newest == seen and quote == self._machine.desk.quotes[symbol]:
+            if newest == seen and quote == self._machine.desk.finder.quotes[symbol]:
                 continue
             self._market_seen[symbol] = newest
             event = MarketSeen(

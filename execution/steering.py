@@ -13,6 +13,7 @@ from execution.events import ENTRY, STOP_WORD, BracketChanged, Input
 from execution.guardian import Guardian, Quote
 from execution.ledger import Effect, Ledger
 from execution.outbox import Outbox
+from execution.risk.states import ALLOWS
 
 MAX_STEPS = 16  # of one bracket within one event; a table that runs longer is a defect
 
@@ -74,7 +75,7 @@ class Steering:
     def stop(self, event: Input) -> None:
         """From now on no entry works."""
         self.stopping = True
-        self._cancel_entries(event)
+        self.cancel_entries(event, STOP_WORD)
 
     def tell(self, effect: Effect, event: Input) -> None:
         """Publish what changed, then let the bracket go on."""
@@ -82,12 +83,12 @@ class Steering:
             return
         for message in self._announcer.announce(effect, event.market_ns):
             self._outbox.emit(message)
-        if self.stopping:
-            self._cancel_entries(event)
+        if self.stopping or not ALLOWS[self._ledger.trading].working_entries:
+            self.cancel_entries(event, STOP_WORD if self.stopping else self._ledger.trading_reason)
         self.advance(self._ledger.bracket_of(effect.order), event)
 
-    def _cancel_entries(self, event: Input) -> None:
+    def cancel_entries(self, event: Input, reason: str) -> None:
         """Cancel each working entry that can be named and was not cancelled yet."""
         for order in list(self._ledger.open.values()):
             if order.intent.role == ENTRY and order.cl_order_id and not order.cancel_asked_ns:
-                self._desk.cancel(event, order.number, STOP_WORD)
+                self._desk.cancel(event, order.number, reason)

@@ -14,12 +14,13 @@ import numpy as np
 
 from features.checkpoint import PART, Checkpoint, size
 from features.events import COUNT_NAMES
+from features.families import BY_NAME, not_to_be_traded_on
 from features.loop import LOOP, RINGS, run_batch
 from features.sessions import INSTRUMENT, instrument_record
 from features.state import new_states
 from runtime.context import StageContext
 from runtime.native_clock import NativeClock
-from runtime.stage import Stage
+from runtime.stage import Refusal, Stage
 from shm.layouts import FEATURE
 from shm.merge import MergedReader
 
@@ -28,7 +29,8 @@ COUNTERS = ("vectors", "laps", "lost", "lost_candles", "unknown_symbol", "checkp
 
 
 class FeatureStage(Stage):
-    """Counters: COUNTERS and features.events.COUNT_NAMES summed over symbols; histograms `hop` and `work`."""
+    """Counters: COUNTERS, features.events.COUNT_NAMES summed over symbols, and for each symbol `unready_<i>`: 0 when its
+    newest vector may be traded on (`families.not_to_be_traded_on`), -1 before the first. Histograms `hop` and `work`."""
 
     name = "features"
 
@@ -39,7 +41,12 @@ class FeatureStage(Stage):
         """Attach, load the newest checkpoint, and take the place in the rings that belongs to it."""
         self._context = context
         instruments = context.config.instruments
-        context.counters.declare(*COUNTERS, *COUNT_NAMES)
+        self._required = context.config.risk.required_features
+        if unknown := set(self._required) - set(BY_NAME):
+            raise Refusal(f"$.risk.required_features: no family is called {', '.join(sorted(unknown))}: {', '.join(BY_NAME)}")
+        context.counters.declare(*COUNTERS, *COUNT_NAMES, *(f"unready_{symbol}" for symbol in range(len(instruments))))
+        for symbol in range(len(instruments)):
+            context.counters.set(f"unready_{symbol}", -1)  # nobody knows before the first vector
         self._instruments = np.zeros(len(instruments), INSTRUMENT)
         for i, instrument in enumerate(instruments):
             self._instruments[i] = instrument_record(instrument)[0]
@@ -122,6 +129,9 @@ class FeatureStage(Stage):
         counters.set_own("lost", readers["trades"].lost + readers["book"].lost)
         counters.set_own("lost_candles", readers["candles"].lost)
         counters.set("behind", self._reader.behind())
+        for symbol, vector in enumerate(self._outs):
+            if vector["ingest_seq"]:
+                counters.set(f"unready_{symbol}", not_to_be_traded_on(int(vector["ready"]), self._required))
         totals = self._states["small"]["counts"].sum(axis=0)
         for name, total in zip(COUNT_NAMES, totals, strict=True):
             counters.set(name, int(total))

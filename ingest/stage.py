@@ -17,6 +17,7 @@ from ingest.history import history_bars
 from ingest.market_clock import ClockMapping
 from ingest.native_context import NativeContext
 from ingest.recovery import relearn
+from ingest.reference import References
 from profitdll.callbacks import Listener
 from profitdll.errors import DllError, LoginRefused, ProfitDllError, SessionTimeout
 from profitdll.library import load
@@ -70,6 +71,11 @@ class IngestStage(Stage):
         for index, instrument in enumerate(context.config.instruments):
             release.hold(self._native.address, index)
             self._subscribe(instrument.symbol, instrument.exchange)
+        self._references = References(context.config.instruments, self._market, counters, context.log)
+        try:
+            self._references.subscribe()
+        except DllError as error:
+            raise Refusal(f"an ordered contract cannot be subscribed: {error}") from error
         self._catch_up(GAP_INGEST_RESTART if known else 0)
         self._was_connected = True
 
@@ -208,6 +214,7 @@ class IngestStage(Stage):
             self._read_clock(1)
             self._watch_connection(now_ns)
             self._refuse_invalid()
+        self._references.look(now_ns)
         return 0
 
     def _read_clock(self, readings: int) -> None:

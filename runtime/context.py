@@ -59,6 +59,7 @@ class StageContext:
         )
         self._opened: list[Any] = []
         self._stage_words: dict[str, Any] = {}
+        self._others: dict[str, StageCounters] = {}  # blocks of other stages that were looked at
         self._next_parent_check_ns = 0
         self._parent_alive = True
 
@@ -177,6 +178,17 @@ class StageContext:
         if age_ns > STALE_HEARTBEAT_NS:
             return f"{stage} has not beaten for {age_ns // 1_000_000} ms"
         return ""
+
+    def counter_of(self, stage: str, name: str) -> int | None:
+        """A counter of another stage; None while that stage has not declared it."""
+        block = self._others.get(stage)
+        if block is None:
+            block = self._others[stage] = self.run.stage(BY_NAME[stage].number)
+        try:
+            return block.get(name)
+        except KeyError:
+            block.refresh()
+            return dict(block.items()).get(name)
 
     def write_last_words(self, reason: str) -> None:
         """Leave for the supervisor why this incarnation ended. A full disk must not hide it: then it is only logged."""

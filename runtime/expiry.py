@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import lru_cache
 
 from runtime.trading_hours import DAY, TradingHours
 
@@ -62,6 +63,7 @@ def last_trading_day(ticker: str, hours: TradingHours) -> datetime.date | None:
     return RULES[ticker[:3]](hours, 2000 + int(year), MONTHS.index(letter) + 1)
 
 
+@lru_cache(maxsize=64)  # every entry asks
 def sessions_left(hours: TradingHours, today: datetime.date, last: datetime.date) -> int | None:
     """Sessions after `today` up to and with `last`; 0 on the last day, -1 after it; None where the table ends."""
     if today > last:

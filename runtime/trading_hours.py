@@ -28,6 +28,7 @@ class Window:
     until_ns: int
     closed: str
     closes_ns: int = NEVER  # of the session that is open
+    day: datetime.date | None = None  # on which it began; None for a market that never closes
 
 
 class TradingHours:
@@ -58,10 +59,14 @@ class TradingHours:
 
     def quiet(self, market_ns: int) -> str:
         """Why no entries are wanted at that time by a no-trade window, or ""."""
+        if not self.sessions.no_trade:
+            return ""
+        today = local_date(market_ns, self._quiet_zone)
         for window in self.sessions.no_trade:
-            starts_ns, ends_ns = self._quiet_span(window.starts, window.ends, window.day, market_ns)
-            if starts_ns <= market_ns < ends_ns:
-                return window.reason
+            for day in (today - DAY, today):  # one that goes over midnight began the day before
+                starts_ns, ends_ns = _span(day, window.starts, window.ends, self._quiet_zone)
+                if starts_ns <= market_ns < ends_ns and window.day in (None, day):
+                    return window.reason
         return ""
 
     def closed_on(self, day: datetime.date) -> str:
@@ -105,16 +110,12 @@ class TradingHours:
                 continue
             opens_ns, closes_ns = span
             if opens_ns <= market_ns < closes_ns:
-                return Window(opens_ns, closes_ns, "", closes_ns)
+                return Window(opens_ns, closes_ns, "", closes_ns, day)
             if closes_ns <= market_ns:
                 from_ns = max(from_ns, closes_ns)
             else:
                 until_ns = min(until_ns, opens_ns)
-        return Window(from_ns, until_ns, self.closed_on(today) or "outside the session")
-
-    def _quiet_span(self, starts: str, ends: str, day: datetime.date | None, market_ns: int) -> tuple[int, int]:
-        when = day or local_date(market_ns, self._quiet_zone)
-        return _span(when, starts, ends, self._quiet_zone)
+        return Window(from_ns, until_ns, self.closed_on(today) or "outside the session", day=today)
 
 
 @lru_cache(maxsize=256)

@@ -1,18 +1,22 @@
-"""How many orders may go out in a time: token buckets in exact integers.
+"""How many orders and cancels may go out in a time: token buckets in exact integers.
 
 A bucket of `capacity` tokens refills evenly in `period_ns` and starts full, so a burst of `capacity` passes and then
-the even rate. Time is the monotonic clock's, handed in.
+the even rate. Time is the monotonic clock's, handed in. Cancels are never refused, but an entry brings cancels with it, so
+while theirs are used up no entry goes out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from config.schema import Risk
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 
 
-@dataclass
+@dataclass(slots=True)
 class TokenBucket:
     """One token is `period_ns` units of level, so refilling needs no fractions."""
 
@@ -37,18 +41,34 @@ class TokenBucket:
         self._level = max(0, self._level - self.period_ns)
 
 
-class OrderRate:
-    """Both limits of the order rate, for all contracts together."""
+class MessageRate:
+    """The rates of one kind of message, for all contracts together."""
 
-    def __init__(self, per_second: int, per_minute: int) -> None:
+    def __init__(self, what: str, per_second: int, per_minute: int) -> None:
+        self._what = what
         self._buckets = (TokenBucket(per_second, SECOND_NS), TokenBucket(per_minute, MINUTE_NS))
 
     def refusal(self, now_ns: int) -> str:
         for bucket in self._buckets:
             if bucket.tokens(now_ns) < 1:
-                return f"more than {bucket.capacity} orders in {bucket.period_ns // SECOND_NS} s"
+                return f"more than {bucket.capacity} {self._what} in {bucket.period_ns // SECOND_NS} s"
         return ""
 
     def count(self, now_ns: int) -> None:
         for bucket in self._buckets:
             bucket.take(now_ns)
+
+
+class Rates:
+    """Orders and cancels."""
+
+    def __init__(self, limits: Risk) -> None:
+        self.orders = MessageRate("orders", limits.max_orders_per_s, limits.max_orders_per_min)
+        self.cancels = MessageRate("cancels", limits.max_cancels_per_s, limits.max_cancels_per_min)
+
+    def restore(self, now_ns: int, orders_ns: Iterable[int], cancels_ns: Iterable[int]) -> None:
+        """What earlier incarnations sent. Times ahead of now are of before the machine was last started: passed over."""
+        for rate, times in ((self.orders, orders_ns), (self.cancels, cancels_ns)):
+            for time_ns in times:
+                if time_ns <= now_ns:
+                    rate.count(time_ns)

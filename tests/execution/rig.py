@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bus.messages import Decision, Fill, Message, OrderEvent, Signal
-from config.schema import Config, Consensus, Execution, Instrument, Risk
+from config.schema import Config, Consensus, Execution, Instrument, Risk, Sessions
 from consensus.weights import AGENTS
 from execution.contracts import contracts_of
 from execution.journal import read_records
@@ -39,11 +39,18 @@ def make_config(**sections: Any) -> Config:
     return Config(
         mode=sections.get("mode", "paper"),
         instruments=(
-            Instrument(symbol="WDOFUT", order_symbol="WDOZ25", tick=TICK, point_value=10.0, fee_per_contract=1.0),
+            Instrument(
+                symbol="WDOFUT", order_symbol="WDOZ25", tick=TICK, point_value=10.0, fee_per_contract=1.0,
+                last_trading_day="2025-11-28",
+            ),
         ),
         consensus=sections.get("consensus", Consensus(decide_every_ms=100)),
+        sessions=sections.get("sessions", Sessions()),
         risk=Risk(
-            **{"max_position": 4, "max_orders_per_s": 50, "max_orders_per_min": 1000, **sections.get("risk", {})}
+            **{
+                "max_position": 4, "max_orders_per_s": 50, "max_orders_per_min": 1000, "max_cancels_per_s": 50,
+                "max_cancels_per_min": 1000, "min_entry_interval_ms": 0, "duplicate_ms": 0, **sections.get("risk", {}),
+            }
         ),
         execution=Execution(**{**execution, **sections.get("execution", {})}),
     )
@@ -113,6 +120,7 @@ class HandContext:
         self.subscribes = HandSubscriber()
         self.readers = {"trades": HandReader(TRADE), "book": HandReader(BOOK)}
         self.upstream: dict[str, str] = {}
+        self.others = {"features.unready_0": 0}  # counters of other stages
         self.bell = SimpleNamespace(
             wait=lambda: None,
             watch=lambda shared, own, keep: None,
@@ -134,6 +142,9 @@ class HandContext:
 
     def upstream_problem(self, stage: str) -> str:
         return self.upstream.get(stage, "")
+
+    def counter_of(self, stage: str, name: str) -> int | None:
+        return self.others.get(f"{stage}.{name}")
 
     def beat(self, done: int = 0) -> None:
         self.clock.advance(50 * MS)  # the stop's waiting loop sees time go by
@@ -230,6 +241,9 @@ class Rig:
     def _ingest(self) -> None:
         if not np.isfinite(self.bid):
             return
+        others = self.context.others  # the ordered contract itself, as ingest shows it
+        others["ingest.reference_bid_e6_0"], others["ingest.reference_ask_e6_0"] = round(self.bid * 1e6), round(self.ask * 1e6)
+        others["ingest.reference_ns_0"] = self.clock.monotonic_ns()
         self.ingest_seq += 1
         row = np.zeros(1, BOOK)
         row["ingest_seq"], row["kind"] = self.ingest_seq, KIND_BOOK

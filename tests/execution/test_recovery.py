@@ -163,11 +163,11 @@ def test_the_target_is_watched_again_after_a_restart(rig: Rig) -> None:
 def test_profit_and_trades_of_the_day_survive(rig: Rig) -> None:
     life(rig)
     profit, day = rig.machine.ledger.realised_profit(), rig.contract.day(rig.clock.market_ns())
-    assert rig.machine.ledger.entries_by_day[day] == 1
+    assert rig.machine.ledger.tallies.day(day).entries == 1
     again(rig, 100)
     assert rig.machine.ledger.realised_profit() == pytest.approx(profit)
-    assert rig.machine.ledger.entries_by_day[day] == 1
-    assert rig.machine.ledger.profit_by_day[day] == pytest.approx(profit)
+    assert rig.machine.ledger.tallies.day(day).entries == 1
+    assert rig.machine.ledger.tallies.day(day).profit == pytest.approx(profit)
 
 
 def test_entries_stay_closed_until_the_broker_was_asked(rig: Rig) -> None:

@@ -240,7 +240,9 @@ def test_no_entry_while_a_stage_before_us_is_down(make: Callable[..., Rig], stag
 
 
 def test_protective_orders_go_out_while_everything_is_down(make: Callable[..., Rig]) -> None:
-    rig = make(risk={"max_orders_per_s": 1, "max_orders_per_min": 1, "max_daily_loss": 0.01})
+    rig = make(
+        risk={"max_orders_per_s": 1, "max_orders_per_min": 1, "max_daily_loss": 0.01, "daily_loss_action": "reduce"}
+    )
     rig.signal(1.0)
     rig.run(100)
     rig.context.upstream["features"] = "features is failed"

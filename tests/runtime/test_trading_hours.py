@@ -139,7 +139,8 @@ def test_no_trade_windows() -> None:
     hours = wdo(msgspec.structs.replace(TABLE, no_trade=windows))
     day = date(2026, 12, 9)
     assert [hours.quiet(ns(day, clock)) for clock in ("08:59", "09:00", "09:04", "09:05")] == ["", "opening", "opening", ""]
-    assert hours.quiet(ns(day, "23:30")) == "night"
+    assert hours.quiet(ns(day, "23:30")) == "night" and hours.quiet(ns(day, "00:59")) == "night"
+    assert hours.quiet(ns(day, "01:00")) == ""
     assert hours.quiet(ns(day, "15:00")) == "rates" and hours.quiet(ns(day, "15:30")) == ""
     assert hours.quiet(ns(date(2026, 12, 10), "15:00")) == ""
 
