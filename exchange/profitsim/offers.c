@@ -32,7 +32,7 @@ static struct {
 /* A price keeps the id of its n-th offer from book to book. */
 static int64_t id_of(uint8_t side, double price, int32_t place) {
     int64_t scaled = price > -1e12 && price < 1e12 ? (int64_t)(price * 10000.0) : -1;
-    return ((scaled * 2 + side) * MAX_OFFERS + place) & INT64_MAX;
+    return (int64_t)((((uint64_t)scaled * 2 + side) * MAX_OFFERS + (uint64_t)place) & INT64_MAX); /* may wrap */
 }
 
 static void offers_of(const book_side *levels, uint8_t side, offer_side *out) {

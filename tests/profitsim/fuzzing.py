@@ -74,13 +74,32 @@ def session() -> list[tuple[int, dict[str, Any]]]:
     ]
 
 
+def edges() -> list[tuple[int, dict[str, Any]]]:
+    """Messages whose numbers are at the edge of what their type holds: a mutation rarely makes these."""
+    prices = [9e11, -9e11, 1e308, -1e308, np.inf, -np.inf, np.nan, -0.0, 5e-324, 4.6e18]
+    whole = [2**63 - 1, -(2**63), -1, 0, 1, 2**62, -(2**62), 2**31, 2**53, 10**18]
+    counts = [2**32 - 1, 0, 1, 2**31, 5, 10**9, 7, 2**16, 3, 2]
+    one = {side: {f"{side}_price": prices, f"{side}_quantity": whole, f"{side}_count": counts} for side in ("bid", "ask")}
+    out: list[tuple[int, dict[str, Any]]] = []
+    for price, number in zip(prices, whole, strict=True):
+        out.append((wire.BOOK, {"ts_ns": number, **one["bid"], **one["ask"], "flags": 1, "theoretical_price": price}))
+        out.append((wire.BOOK, {"ts_ns": number, **one["ask"], "bid_price": [price] * 10, "bid_quantity": [number] * 10}))
+        out.append((wire.TRADE, {"ts_ns": number, "price": price, "quantity": number, "flags": 2**32 - 1}))
+        out.append((wire.HISTORY_TRADE, {"ts_ns": number, "request": 1, "price": price, "quantity": number}))
+        out.append((wire.TICKER_STATE, {"ts_ns": number, "state": -(2**31)}))
+    return out
+
+
 def seeds() -> list[bytes]:
-    """Inputs for the harness: a whole session raw and framed, in pieces of several sizes, and each message twice."""
+    """Inputs for the harness: a whole session raw and framed, in pieces of several sizes, each message twice, edges."""
     frames = [wire.frame(kind, **fields) for kind, fields in session()]
     framed = [bytes([(kind - FIRST_KIND) % 32]) + frame[8:] for (kind, _), frame in zip(session(), frames, strict=True)]
     whole = [bytes([RAW | FULL | piece << 2]) + b"".join(frames) for piece in (0, 1, 63)]
     whole += [bytes([FULL | 4]) + b"".join(framed), bytes([4]) + b"".join(framed)]
-    return whole + [bytes([FULL | 4]) + b"".join(framed[:8]) + each + each for each in framed[8:]]
+    login = b"".join(framed[:8])
+    for kind, fields in edges():
+        whole.append(bytes([FULL | 4]) + login + bytes([(kind - FIRST_KIND) % 32]) + wire.frame(kind, **fields)[8:])
+    return whole + [bytes([FULL | 4]) + login + each + each for each in framed[8:]]
 
 
 def libfuzzer() -> list[str]:
@@ -114,7 +133,7 @@ def write_seeds(folder: Path) -> Path:
     corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
     for number, data in enumerate(seeds()):
-        (corpus / f"seed-{number:02}").write_bytes(data)
+        (corpus / f"seed-{number:03}").write_bytes(data)
     for path in REGRESSIONS.glob("*.bin"):
         shutil.copy(path, corpus / path.name)
     return corpus
