@@ -108,6 +108,15 @@ API int32_t CALL GetAccountCount(void) {
     return code != NL_OK ? code : sim.account_count;
 }
 
+static void copy_account(const account_t *from, TConnectorAccountIdentifierOut *to) {
+    memset(to, 0, sizeof *to);
+    to->broker_id = from->broker;
+    wcscpy(to->account_id, from->account);
+    to->account_id_length = (int32_t)wcslen(from->account);
+    wcscpy(to->sub_account_id, from->sub_account);
+    to->sub_account_id_length = (int32_t)wcslen(from->sub_account);
+}
+
 API int32_t CALL GetAccounts(int32_t start_source, int32_t start_dest, int32_t count,
                              TConnectorAccountIdentifierOut *out) {
     int32_t code = query_gate(true);
@@ -115,18 +124,46 @@ API int32_t CALL GetAccounts(int32_t start_source, int32_t start_dest, int32_t c
     if (start_source < 0 || start_dest < 0 || count < 0 || out == NULL) return NL_INVALID_ARGS;
     int32_t copied = 0;
     mutex_lock(&sim.lock);
-    for (; copied < count && start_source + copied < sim.account_count; copied++) {
-        const account_t *from = &sim.accounts[start_source + copied];
-        TConnectorAccountIdentifierOut *to = &out[start_dest + copied];
-        memset(to, 0, sizeof *to);
-        to->broker_id = from->broker;
-        wcscpy(to->account_id, from->account);
-        to->account_id_length = (int32_t)wcslen(from->account);
-        wcscpy(to->sub_account_id, from->sub_account);
-        to->sub_account_id_length = (int32_t)wcslen(from->sub_account);
-    }
+    for (; copied < count && start_source < sim.account_count - copied; copied++)
+        copy_account(&sim.accounts[start_source + copied], &out[start_dest + copied]);
     mutex_unlock(&sim.lock);
     return copied;
+}
+
+static bool of_broker(int32_t i, int32_t broker) { return i < sim.account_count && sim.accounts[i].broker == broker; }
+
+API int32_t CALL GetAccountCountByBroker(int32_t broker) {
+    int32_t code = query_gate(true), count = 0;
+    if (code != NL_OK) return code;
+    mutex_lock(&sim.lock);
+    for (int32_t i = 0; i < sim.account_count; i++) count += of_broker(i, broker);
+    mutex_unlock(&sim.lock);
+    return count;
+}
+
+API int32_t CALL GetAccountsByBroker(int32_t broker, int32_t start_source, int32_t start_dest, int32_t count,
+                                     TConnectorAccountIdentifierOut *out) {
+    int32_t code = query_gate(true);
+    if (code != NL_OK) return code;
+    if (start_source < 0 || start_dest < 0 || count < 0 || out == NULL) return NL_INVALID_ARGS;
+    int32_t copied = 0, seen = 0;
+    mutex_lock(&sim.lock);
+    for (int32_t i = 0; i < sim.account_count && copied < count; i++)
+        if (of_broker(i, broker) && seen++ >= start_source) copy_account(&sim.accounts[i], &out[start_dest + copied++]);
+    mutex_unlock(&sim.lock);
+    return copied;
+}
+
+/* No account here has accounts below it. */
+API int32_t CALL GetSubAccountCount(const TConnectorAccountIdentifier *master) {
+    int32_t code = query_gate(true);
+    return code != NL_OK ? code : account_find(master) == NULL ? NL_NOT_FOUND : 0;
+}
+
+API int32_t CALL GetSubAccounts(const TConnectorAccountIdentifier *master, int32_t start_source, int32_t start_dest,
+                                int32_t count, TConnectorAccountIdentifierOut *out) {
+    (void)start_source, (void)start_dest, (void)count, (void)out;
+    return GetSubAccountCount(master);
 }
 
 API int32_t CALL GetAccountDetails(TConnectorTradingAccountOut *out) {
@@ -223,6 +260,7 @@ API int32_t CALL GetAgentName(int32_t length, int32_t id, wchar_t *out, uint32_t
     if (!atomic_load(&sim.running)) return NL_NOT_INITIALIZED;
     if (out == NULL || length < 0) return NL_INVALID_ARGS;
     if (!agent_name(id, name, is_short != 0)) return NL_NOT_FOUND;
+    int32_t there = length;
     hand_out(name, out, &length);
-    return NL_OK;
+    return length < there ? length : there; /* how many characters were written, as clients of the real one expect */
 }

@@ -6,6 +6,7 @@
 
 #define DAY_NS 86400000000000LL
 #define HOUR_NS 3600000000000LL
+#define LAST_DAY 106000 /* in the year 2260 */
 
 /* At most `size` bytes, at most `capacity` characters and the final zero. */
 void to_wide(const char *utf8, size_t size, wchar_t *out, size_t capacity) {
@@ -49,6 +50,7 @@ void hand_out(const wchar_t *text, wchar_t *buffer, int32_t *length) {
     if (buffer != NULL && *length > 0) {
         int32_t copied = needed < *length ? needed : *length;
         memcpy(buffer, text, (size_t)copied * sizeof(wchar_t));
+        if (copied < *length) buffer[copied] = 0; /* who has room for it gets the end, too */
     }
     *length = needed;
 }
@@ -111,6 +113,8 @@ SystemTime local_time(int64_t utc) {
 
 int64_t utc_ns(const SystemTime *t) {
     int64_t days = days_of(t->year, t->month, t->day);
+    if (days > LAST_DAY) days = LAST_DAY; /* ns reach no further */
+    if (days < -LAST_DAY) days = -LAST_DAY;
     int64_t ms = ((t->hour * 60LL + t->minute) * 60 + t->second) * 1000 + t->millisecond;
     return days * DAY_NS + ms * 1000000 - utc_offset_ns(days);
 }

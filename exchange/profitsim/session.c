@@ -303,11 +303,6 @@ API int32_t CALL profitsim_refused(void) { return atomic_load(&sim.refused); }
         atomic_store(&sim.callbacks.slot, callback);                                                                   \
         return NL_OK;                                                                                                  \
     }
-#define SETTER_WITHOUT_EVENT(export)                                                                                   \
-    API int32_t CALL export(void *callback) {                                                                          \
-        (void)callback;                                                                                                \
-        return NL_OK;                                                                                                  \
-    }
 
 SETTER(SetStateCallback, StateCallback, state)
 SETTER(SetTradeCallbackV2, TradeCallback, trade)
@@ -321,4 +316,3 @@ SETTER(SetOrderCallback, OrderCallback, order)
 SETTER(SetOrderHistoryCallback, AccountCallback, order_history)
 SETTER(SetAssetPositionListCallback, PositionCallback, position)
 SETTER(SetBrokerAccountListChangedCallback, AccountListCallback, account_list)
-SETTER_WITHOUT_EVENT(SetDailyCallback)

@@ -146,10 +146,17 @@ def drive(port: str) -> dict[str, Any]:
     report["accounts"] = [[a.account_id, a.broker_id, a.broker_name, a.owner_name] for a in client.get_accounts()]
     report["orders_of_the_day"] = sorted(order.status.name for order in client.get_order_history(ACCOUNT))
     today = trades[-1].timestamp.strftime("%d/%m/%Y")
+    of_today = client.get_order_history(ACCOUNT, start_date=f"{today} 00:00:00", end_date=f"{today} 23:59:59")
+    before = client.get_order_history(ACCOUNT, start_date="01/01/2024", end_date="02/01/2024")
+    report["orders_by_interval"] = [len(of_today), len(before)]
     client.get_history_trades(TICKER, f"{today} 00:00:00", f"{today} 23:59:59", exchange=EXCHANGE)
     heard.wait("HISTORY_PROGRESS", lambda progress: progress.progress == 100)
     report["history"] = len(heard.events.get("HISTORICAL_TRADE", []))
-    report["agent"] = client.get_agent_name(3)
+    report["agent"] = [client.get_agent_name(3), client.get_agent_name(3, short_name=False)]
+    try:
+        client.request_ticker_info(TICKER, exchange=EXCHANGE)
+    except package.ProfitAPIError as error:
+        report["asset_info"] = error.code.name
     messages = heard.events.get("TRADING_MESSAGE", [])
     report["message_results"] = sorted({getattr(m.result_code, "name", str(m.result_code)) for m in messages})
     report["ticker_states"] = [state.state.name for state in heard.events.get("TICKER_STATE", [])]

@@ -81,6 +81,12 @@ def test_it_gets_history(report: dict[str, Any]) -> None:
     assert report["history"] > 0
 
 
+def test_it_asks_for_orders_by_time_and_for_names(report: dict[str, Any]) -> None:
+    assert report["orders_by_interval"] == [5, 0]
+    assert report["agent"] == ["M3", "Member 3"]
+    assert report["asset_info"] == "ASSET_NO_DATA"
+
+
 def test_it_has_nothing_to_complain_about(
     report: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
