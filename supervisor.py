@@ -328,6 +328,12 @@ def run_replay(args: argparse.Namespace) -> int:
     return int(run(args))
 
 
+def run_report(args: argparse.Namespace) -> int:
+    from replay.report_commands import run
+
+    return int(run(args))
+
+
 def run_bench(args: argparse.Namespace) -> int:
     from benchmarks.commands import run
 
@@ -416,6 +422,12 @@ def build_parser() -> argparse.ArgumentParser:
     from replay.command_line import add_arguments as add_replay_arguments
 
     add_replay_arguments(replay)
+
+    report = verbs.add_parser("report", help="what a run's records tell: calibration of the sources")
+    report.set_defaults(run=run_report)
+    from replay.command_line import add_report_arguments
+
+    add_report_arguments(report)
 
     bench = verbs.add_parser("bench", help="measure; each figure is a ratio taken in one run")
     bench.add_argument("name", nargs="?", metavar="NAME")
