@@ -1,17 +1,16 @@
 """What share of an entry's size the liquidity specialist leaves, read from its own vote in the decision. Pure.
 
 It publishes no size of its own; its vote says on which side the book is leaving or standing. With us or silent for want of
-a pattern: the whole size. Against us: less, the surer it is. Not heard, cold or stale: the book is not known, so the floor.
+a pattern: the whole size. Against us: less, the surer it is. Not heard, run out, cold or stale: the book is not known, so the floor.
 """
 
 from __future__ import annotations
 
 from bus.messages import Decision
-from consensus.votes import EXPIRED
 from execution.sizing import direction
 
 LIQUIDITY = "liquidity"
-SEES_NOTHING = frozenset({"no pattern", "patterns disagree", EXPIRED})
+SEES_NOTHING = frozenset({"no pattern", "patterns disagree"})
 """Reasons to abstain of an agent that watches a whole book and finds nothing in it. Each other one means: not known."""
 
 

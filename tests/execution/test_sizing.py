@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Execution
+from bus.messages import Decision
+from config.schema import Execution, Risk
 from execution.contracts import Contract
 from execution.events import BUY, LIMIT, MARKET, SELL
-from execution.sizing import entry_numbers, run_through, stop_ticks, target_reached, target_ticks
+from execution.liquidity_advice import liquidity_share
+from execution.sizing import (
+    affordable,
+    entry_numbers,
+    loss_per_contract,
+    run_through,
+    scaled,
+    stop_ticks,
+    target_reached,
+    target_ticks,
+)  # fmt: skip
 from tests.execution.rig import MARKET_NS
 
 CONTRACT = Contract(0, "WDOZ25", "F", 0.5, 10.0, 1.0, ZoneInfo("America/Sao_Paulo"))
@@ -78,3 +89,66 @@ def test_the_day_is_the_exchanges_own() -> None:
     midnight_utc = MARKET_NS // (24 * 3600 * 10**9) * (24 * 3600 * 10**9)
     assert CONTRACT.day(midnight_utc) == 20251112, "21:00 of the day before"
     assert CONTRACT.day(midnight_utc + three_hours_ns) == 20251113
+
+
+# --- how many
+
+
+def test_a_contract_loses_what_its_stop_gives_away() -> None:
+    """4 + 2 ticks of 0.5 points at 10 a point, and the fees of both sides."""
+    assert loss_per_contract(SETTINGS, CONTRACT) == 32.0
+
+
+@pytest.mark.parametrize(
+    "loss, most", [(99.9, 1), (100.0, 1), (100.1, 0), (50.0, 2), (33.3, 3), (33.4, 2), (0.0, 0), (-1.0, 0), (math.nan, 0),
+                   (math.inf, 0)],
+)  # fmt: skip
+def test_affordable(loss: float, most: int) -> None:
+    assert affordable(Risk(capital=10_000.0, risk_per_trade=0.01), loss) == most
+
+
+@given(st.floats(1.0, 1e9), st.floats(0.0, 1.0), st.floats(0.01, 1e6))
+def test_what_is_affordable_never_loses_more_than_the_capital_at_risk(capital: float, share: float, loss: float) -> None:
+    limits = Risk(capital=capital, risk_per_trade=share)
+    most = affordable(limits, loss)
+    assert most * loss <= capital * share * (1 + 1e-6) + 1e-6
+    assert (most + 1) * loss > capital * share * (1 - 1e-6) - 1e-6
+
+
+@given(st.integers(1, 100), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_scaling_never_adds_and_never_leaves_nothing(most: int, confidence: float, share: float) -> None:
+    size = scaled(most, confidence, share)
+    assert 1 <= size <= most
+    assert size <= scaled(most, confidence, 1.0) <= scaled(most, 1.0, 1.0) == most
+    if size > 1:
+        assert abs(size - most * confidence * share) <= 0.5 + 1e-9
+
+
+def test_scaling_by_what_is_not_known_leaves_one() -> None:
+    assert scaled(9, math.nan, 1.0) == scaled(9, 1.0, math.nan) == 1
+
+
+def decided(votes: tuple[tuple[str, float, float, float], ...], abstained: tuple[tuple[str, str], ...] = ()) -> Decision:
+    return Decision(1, 0, 0, 1, 1, 1, 1, "BUY", 0.5, 1.0, 4, votes, abstained, "")
+
+
+@pytest.mark.parametrize(
+    "direction, confidence, side, share",
+    [
+        (1.0, 1.0, BUY, 1.0), (-1.0, 0.4, BUY, 0.6), (-1.0, 1.0, BUY, 0.5), (1.0, 0.25, SELL, 0.75), (-0.5, 0.5, BUY, 0.75),
+        (-1.0, 0.0, BUY, 1.0),
+    ],
+)  # fmt: skip
+def test_the_liquidity_agent_against_us_takes_size_away(direction: float, confidence: float, side: int, share: float) -> None:
+    vote = decided((("order_flow", 0.3, 1.0, 1.0), ("liquidity", 0.2, direction, confidence)))
+    assert liquidity_share(vote, side, 0.5) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    "reason, share",
+    [("no pattern", 1.0), ("patterns disagree", 1.0), ("expired", 0.5), ("no signal yet", 0.5), ("warming up", 0.5),
+     ("lapped", 0.5)],
+)  # fmt: skip
+def test_a_book_that_nobody_knows_counts_as_thin(reason: str, share: float) -> None:
+    assert liquidity_share(decided((), (("liquidity", reason),)), BUY, 0.5) == share
+    assert liquidity_share(decided(()), BUY, 0.5) == 0.5
