@@ -1,7 +1,8 @@
 """What share of an entry's size the liquidity specialist leaves, read from its own vote in the decision. Pure.
 
 It publishes no size of its own; its vote says on which side the book is leaving or standing. With us or silent for want of
-a pattern: the whole size. Against us: less, the surer it is. Not heard, run out, cold or stale: the book is not known, so the floor.
+a pattern: the whole size. Against us: less, the surer it is. Not heard, run out, cold or stale: nobody knows the book, so
+the floor.
 """
 
 from __future__ import annotations
