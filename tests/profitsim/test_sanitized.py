@@ -12,7 +12,7 @@ from tests.processes import PROJECT
 from tests.profitsim import sanitizers
 
 HERE = Path(__file__).parent
-APART = {"build", "layout", "sanitized", "fuzz", "lent_memory"}  # they have no session with the library of this system
+APART = {"build", "layout", "sanitized", "fuzz", "lent_memory", "races"}  # they have no session with the library of this system
 KEEPS_A_POINTER = """
 import ctypes, sys
 from profitdll import prototypes as p
