@@ -71,6 +71,17 @@ class Dll(_Section):
     history_timeout_s: Positive = 10.0
 
 
+class PlantedEpisode(_Section, kw_only=True):
+    """An episode that the generated market plays at a fixed time; its truth goes to ground_truth.jsonl."""
+
+    kind: Literal[
+        "absorption", "iceberg", "sweep", "withdrawal", "p_profile", "b_profile", "unfinished_auction", "stop_run"
+    ]
+    at_s: NotNegative  # market seconds after the start
+    side: Literal["buy", "sell"] = "buy"  # whom it favours; P profiles are always buy, b profiles sell
+    decoy: bool = False  # the same volume without the pattern
+
+
 class Exchange(_Section):
     """The simulated exchange of paper mode."""
 
@@ -80,7 +91,9 @@ class Exchange(_Section):
     speed: Positive = 1.0  # market seconds per second
     start_time: LocalTime = "10:00"  # generated market: local time at which it starts, on the next day with a session
     start_price: NotNegative = 0.0  # generated market; 0: 10,000 ticks
-    trades_per_s: Positive = 20.0  # generated market: mean rate
+    trades_per_s: Positive = 20.0  # generated market: mean rate over a session, episodes included
+    episodes_per_hour: NotNegative = 20.0  # generated market: planted from the seed, a third of them decoys; 0: none
+    episodes: tuple[PlantedEpisode, ...] = ()  # generated market: planted besides, in every instrument
     ack_latency_ms: NotNegative = 1.0
     scenario: str = ""  # TOML file of faults and when they start (docs/faults.md); empty: none
     self_match: Literal["allow", "cancel_incoming", "cancel_resting", "cancel_both"] = "cancel_resting"

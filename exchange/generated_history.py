@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from exchange import frames, protocol
+from exchange import brokers, frames, protocol
+from exchange.background import VOLATILITY_TICKS
 from exchange.market import Array
-from exchange.order_flow import VOLATILITY_TICKS
 from profitdll.constants import TradeType
 
 BARS = 240  # more than the 200 that are asked for, because bars begin at whole multiples of their length
@@ -17,12 +17,10 @@ TRADES_PER_BAR = 12
 LOWEST_TICKS = 20
 
 
-def generate(
-    rng: np.random.Generator, start_ns: int, start_ticks: int, bar_ns: int, tick: float, codes: Array, weights: Array
-) -> Array:
+def generate(rng: np.random.Generator, start_ns: int, start_ticks: int, bar_ns: int, tick: float) -> Array:
     """BARS x TRADES_PER_BAR trades before `start_ns`, oldest first, numbered from 1: (n,) TRADE_BODY with index 0.
 
-    codes, weights (k,): the brokers and how often each trades. Every stretch of `bar_ns` before the start has trades.
+    Every stretch of `bar_ns` before the start has trades.
     """
     count = BARS * TRADES_PER_BAR
     spread = VOLATILITY_TICKS * np.sqrt(bar_ns / 1e9 / TRADES_PER_BAR)
@@ -37,6 +35,6 @@ def generate(
     body["number"] = np.arange(1, count + 1)
     body["price"] = np.round(ticks * tick, frames.PRICE_DIGITS)
     body["quantity"] = rng.geometric(0.3, count)
-    body["buyer"], body["seller"] = rng.choice(codes, (2, count), p=weights)
+    body["buyer"], body["seller"] = rng.choice(brokers.CODES, (2, count), p=brokers.WEIGHTS.mean(axis=0))
     body["trade_type"] = np.where(steps >= 0, TradeType.BUY_AGGRESSOR, TradeType.SELL_AGGRESSOR)
     return body

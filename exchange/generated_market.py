@@ -6,12 +6,12 @@ byte. No clock, no files. One `Stream` per instrument; they are played in the or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from config.schema import Instrument
-from exchange import order_flow
+from config.schema import Instrument, PlantedEpisode
 from exchange.book_market import BookMarket
-from exchange.generated_stream import Stream
+from exchange.generated_stream import Stream, Traffic
+from exchange.ground_truth import Episode
 from exchange.market import Batch
 
 
@@ -19,7 +19,9 @@ class GeneratedMarket(BookMarket):
     """See `exchange.market.MarketSource` for the contract of each method.
 
     start_ns: the first event's market time; close_ns: when each instrument's session ends, its last event.
-    start_price in points for every instrument, 0: 10,000 ticks. trades_per_s: mean rate of each instrument.
+    start_price in points for every instrument, 0: 10,000 ticks. trades_per_s: mean rate of
+    each instrument over its session; planted: episodes at fixed times, beside those of the seed; tell_truth: is told each
+    episode when it is over. Raises BadSchedule when planted episodes overlap.
     """
 
     def __init__(
@@ -31,9 +33,13 @@ class GeneratedMarket(BookMarket):
         seed: int,
         start_price: float,
         trades_per_s: float,
+        episodes_per_hour: float = 0.0,
+        planted: Sequence[PlantedEpisode] = (),
+        tell_truth: Callable[[Episode], None] | None = None,
     ) -> None:
+        traffic = Traffic(trades_per_s, episodes_per_hour, planted, tell_truth)
         self.streams = [
-            Stream(spec, index, seed, start_ns, close_ns[index], start_price, trades_per_s)
+            Stream(spec, index, seed, start_ns, close_ns[index], start_price, traffic)
             for index, spec in enumerate(instruments)
         ]
         super().__init__(instruments, self.streams, start_ns)
@@ -59,5 +65,4 @@ class GeneratedMarket(BookMarket):
         return None
 
     def watch(self, instrument: int, low_ticks: int, high_ticks: int) -> None:
-        words = self.streams[instrument].words
-        words[order_flow.W_LOW], words[order_flow.W_HIGH] = low_ticks, high_ticks
+        self.streams[instrument].watch(low_ticks, high_ticks)
