@@ -295,6 +295,10 @@ def run_fault(args: argparse.Namespace) -> int:
 
 
 def run_tape(args: argparse.Namespace) -> int:
+    if args.tape_verb == "generate":
+        from exchange.generate_command import run as generate
+
+        return int(generate(args, say, complain))
     from tape.commands import run
 
     return int(run(args))
@@ -358,7 +362,9 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--config", metavar="FILE", help="TOML; default: the embedded paper market")
     up.add_argument("--tape", metavar="DIR", help="play this tape instead of a generated market")
     up.add_argument("--speed", type=positive, metavar="N", help="market seconds per second (simulated market only)")
-    up.add_argument("--duration", type=positive, metavar="S", help="stop after S seconds, counted from all stages ready")
+    up.add_argument(
+        "--duration", type=positive, metavar="S", help="stop after S seconds, counted from all stages ready"
+    )
     up.add_argument("--model", metavar="BUNDLE", help="folder written by train; without it ml abstains")
     up.add_argument("--live", metavar="ACCOUNT", help="with mode = live: the account that orders go to")
     up.add_argument("--json", action="store_true", help="print one JSON object at the end")
@@ -399,11 +405,12 @@ def build_parser() -> argparse.ArgumentParser:
     fault.add_argument("--folder", metavar="DIR", help="folder in which an exchange runs alone, instead of a run")
     fault.set_defaults(run=run_fault)
 
-    tape = verbs.add_parser("tape", help="import and look at recorded markets")
+    tape = verbs.add_parser("tape", help="import, generate and look at recorded markets")
     tape.set_defaults(run=run_tape)
+    from exchange.generate_options import add_arguments as add_generate_arguments
     from tape.commands import add_arguments
 
-    add_arguments(tape)
+    add_generate_arguments(add_arguments(tape))
 
     train = verbs.add_parser("train", help="train XGBoost and LightGBM on a tape")
     train.add_argument("--tape", required=True, metavar="DIR")

@@ -92,7 +92,7 @@ class Exchange(_Section):
     start_time: LocalTime = "10:00"  # generated market: local time at which it starts, on the next day with a session
     start_price: NotNegative = 0.0  # generated market; 0: 10,000 ticks
     trades_per_s: Positive = 20.0  # generated market: mean rate over a session, episodes included
-    episodes_per_hour: NotNegative = 20.0  # generated market: planted from the seed, a third of them decoys; 0: none
+    episodes_per_hour: NotNegative = 12.0  # generated market: planted from the seed, fewer below 10 trades/s; 0: none
     episodes: tuple[PlantedEpisode, ...] = ()  # generated market: planted besides, in every instrument
     ack_latency_ms: NotNegative = 1.0
     scenario: str = ""  # TOML file of faults and when they start (docs/faults.md); empty: none

@@ -104,7 +104,7 @@ def show_slice(b: Any, f: Any, icebergs: Any, i: Any) -> Any:
 @inline
 def is_shown(b: Any, icebergs: Any, i: Any) -> Any:
     """Whether a slice of iceberg `i` rests."""
-    levels, orders, live, state = b
+    _levels, orders, _live, _state = b
     slot = icebergs[i, I_SLOT]
     return orders[slot, NUMBER] == icebergs[i, I_NUMBER] and orders[slot, LEAVES] > 0
 
@@ -145,7 +145,7 @@ def remove_iceberg(b: Any, f: Any, icebergs: Any, i: Any, truths: Any) -> None:
 @inline
 def tend_icebergs(b: Any, f: Any, icebergs: Any, truths: Any) -> None:
     """Show the next slices; end background icebergs that are done, crossed or left behind by the price."""
-    levels, orders, live, state = b
+    _levels, _orders, _live, state = b
     for i in range(len(icebergs)):
         side = icebergs[i, I_SIDE]
         if side == 0:
@@ -159,7 +159,9 @@ def tend_icebergs(b: Any, f: Any, icebergs: Any, truths: Any) -> None:
 
 
 @inline
-def start_iceberg(b: Any, f: Any, icebergs: Any, i: Any, side: Any, row: Any, shown: Any, total: Any, broker: Any) -> None:
+def start_iceberg(
+    b: Any, f: Any, icebergs: Any, i: Any, side: Any, row: Any, shown: Any, total: Any, broker: Any
+) -> None:
     """Fill row `i` of the table and show the first slice, if it does not cross."""
     icebergs[i, I_SIDE] = side
     icebergs[i, I_ROW] = row
@@ -182,13 +184,15 @@ def _remember_price(f: Any, row: Any) -> None:
 
 
 @inline
-def aggress(b: Any, fills: Any, f: Any, icebergs: Any, out: Any, side: Any, limit_row: Any, quantity: Any, broker: Any) -> Any:
+def aggress(
+    b: Any, fills: Any, f: Any, icebergs: Any, out: Any, side: Any, limit_row: Any, quantity: Any, broker: Any
+) -> Any:
     """Trade an incoming order of the background up to `limit_row`. out: trades, clients, truths.
 
     Returns (quantity traded, rows of the last price minus the first, whether a client is concerned).
     """
     levels, orders, live, state = b
-    trades, clients, truths = out
+    trades, clients, _truths = out
     wanted = quantity
     opposite = BUY + SELL - side
     first_row, last_row = -1, -1
@@ -241,6 +245,6 @@ def aggress(b: Any, fills: Any, f: Any, icebergs: Any, out: Any, side: Any, limi
 @inline
 def tell_sweep(f: Any, out: Any, side: Any, volume: Any, distance: Any, ticks: Any) -> None:
     """Tell the truth of a background order that traded through many prices."""
-    trades, clients, truths = out
+    _trades, _clients, truths = out
     if distance >= SWEEP_PRICES - 1:
         tell_truth(f, truths, SWEEP, 1 if side == BUY else -1, f.last_ns, f.last_ns, ticks, volume, 0, 0)

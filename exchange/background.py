@@ -106,7 +106,7 @@ def size_of(habit: Any, draw: Any) -> Any:
 def deepen(b: Any, f: Any, tables: Any, draw: Any, thin_side: Any) -> None:
     """Add orders, nearest gap first, until each side has ten levels within NEAR_ROWS of its best price."""
     levels, orders, live, state = b
-    cumulative, codes, curve = tables
+    cumulative, codes, _curve = tables
     for side in (BUY, SELL):
         step = -1 if side == BUY else 1
         best = state[BEST_BID] if side == BUY else state[BEST_ASK]
@@ -134,7 +134,7 @@ def deepen(b: Any, f: Any, tables: Any, draw: Any, thin_side: Any) -> None:
 @inline
 def start_parent(f: Any, tables: Any, k: Any, draw: Any) -> None:
     """A new parent order in place `k`: side, number of children, broker, and whether it is one sweep."""
-    cumulative, codes, curve = tables
+    cumulative, codes, _curve = tables
     f.parent_side[k] = 1 if draw[D_SIDE] < 0.5 else -1
     length = SHORTEST_PARENT * (1.0 - draw[D_LENGTH]) ** (-1.0 / PARENT_TAIL)
     f.parent_left[k] = int(min(LONGEST_PARENT, ceil(length)))
@@ -157,8 +157,8 @@ def _move_reference(f: Any, sign: Any, lean: Any, size: Any) -> None:
 @inline
 def market_order(b: Any, fills: Any, f: Any, icebergs: Any, out: Any, tables: Any, draw: Any, bounds: Any) -> Any:
     """One market order of the background. bounds: lowest and highest row, thin side. Whether a client is concerned."""
-    levels, orders, live, state = b
-    cumulative, codes, curve = tables
+    levels, _orders, _live, state = b
+    cumulative, codes, _curve = tables
     lean = 0.8 * tanh(PULL * (f.reference - 0.5 * (state[BEST_BID] + state[BEST_ASK])))
     author = draw[D_AUTHOR]
     sweeping = False
@@ -200,7 +200,7 @@ def market_order(b: Any, fills: Any, f: Any, icebergs: Any, out: Any, tables: An
 def limit_order(b: Any, f: Any, icebergs: Any, tables: Any, draw: Any, thin_side: Any) -> None:
     """One limit order of the background that does not cross, near the best price it could have."""
     levels, orders, live, state = b
-    cumulative, codes, curve = tables
+    cumulative, codes, _curve = tables
     if state[LIVE] >= len(live) - RESERVED:
         return
     side = BUY if draw[D_SIDE] < 0.5 else SELL
@@ -238,7 +238,7 @@ def cancel_order(b: Any, f: Any, icebergs: Any, draw: Any) -> None:
     slot = live[min(state[LIVE] - 1, int(draw[D_SIDE] * state[LIVE]))]
     if draw[D_PLACE] < STALE_FIRST:
         middle = floor(f.reference)
-        if 0 <= state[BEST_BID] and state[BEST_BID] > middle + SLACK_TICKS:
+        if state[BEST_BID] >= 0 and state[BEST_BID] > middle + SLACK_TICKS:
             slot = levels[state[BEST_BID], HEAD]
         elif state[BEST_ASK] < levels.shape[0] and state[BEST_ASK] < middle + 1 - SLACK_TICKS:
             slot = levels[state[BEST_ASK], HEAD]

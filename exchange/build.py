@@ -5,6 +5,7 @@ The only place in the exchange that opens files. What it refuses, it refuses wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from config.schema import Config, Instrument
 from exchange.generated_market import GeneratedMarket
+from exchange.ground_truth import Episode
 from exchange.market import Array, MarketSource
 from exchange.recording import Recording
 from exchange.tape_market import TapeMarket
@@ -26,22 +28,31 @@ class BadTape(ValueError):
     """The tape does not fit the configuration; the message says what to change."""
 
 
-def build_market(config: Config, today: date) -> MarketSource:
+def build_market(config: Config, today: date, tell_truth: Callable[[Episode], None] | None = None) -> MarketSource:
     """The market of `config.exchange`. today: local date from which on a generated market looks for a session.
 
-    Raises BadTape, or TapeError when the folder is no tape.
+    tell_truth: is told the episodes of a generated market. Raises BadTape; TapeError when the folder is no tape; BadSchedule
+    when the configured episodes overlap.
     """
     if config.exchange.tape:
         return _tape_market(config, Path(config.exchange.tape))
-    spec = config.instruments[0]
-    start_ns = local_ns(_session_day(config, today), config.exchange.start_time, spec.timezone)
+    return generated_market(config, _session_day(config, today), tell_truth)
+
+
+def generated_market(config: Config, day: date, tell_truth: Callable[[Episode], None] | None) -> GeneratedMarket:
+    """The generated market of a date. Raises BadSchedule when the configured episodes overlap."""
+    chosen = config.exchange
+    start_ns = local_ns(day, chosen.start_time, config.instruments[0].timezone)
     return GeneratedMarket(
         config.instruments,
         start_ns=start_ns,
-        seed=config.exchange.seed,
-        start_price=config.exchange.start_price,
-        trades_per_s=config.exchange.trades_per_s,
+        seed=chosen.seed,
+        start_price=chosen.start_price,
+        trades_per_s=chosen.trades_per_s,
         close_ns=[next_at(start_ns, each.session_close, each.timezone) for each in config.instruments],
+        episodes_per_hour=chosen.episodes_per_hour,
+        planted=chosen.episodes,
+        tell_truth=tell_truth,
     )
 
 

@@ -29,7 +29,6 @@ from exchange.book import (
 from exchange.brokers import INSTITUTION, RETAIL
 from exchange.flow_state import (
     ANCHOR_EXTREME,
-    D_AUTHOR,
     D_BROKER,
     D_LENGTH,
     D_PLACE,
@@ -46,6 +45,8 @@ from exchange.flow_state import (
 from exchange.ground_truth import SWEEP
 from shm.jit import inline
 
+HIDDEN_LOTS = 5000
+
 
 @inline
 def _row(f: Any, script: Any, offset: Any) -> Any:
@@ -58,11 +59,11 @@ def bounds_of(f: Any, scripts: Any, span: Any) -> Any:
     low, high, thin = 0, span - 1, 0
     if f.playing != 0:
         script = scripts[f.script]
-        if script.cap != NONE:
-            if script.side > 0:
-                high = _row(f, script, script.cap)
-            else:
-                low = _row(f, script, script.cap)
+        up, down = (script.cap, script.floor) if script.side > 0 else (script.floor, script.cap)
+        if up != NONE:
+            high = _row(f, script, up)
+        if down != NONE:
+            low = _row(f, script, down)
         if script.thin != 0:
             thin = SELL if script.side > 0 else BUY
     return low, high, thin
@@ -95,10 +96,12 @@ def holds_reference(f: Any, scripts: Any) -> Any:
 
 
 @inline
-def own_order(b: Any, fills: Any, f: Any, icebergs: Any, scripts: Any, out: Any, tables: Any, draw: Any, bounds: Any) -> Any:
+def own_order(
+    b: Any, fills: Any, f: Any, icebergs: Any, scripts: Any, out: Any, tables: Any, draw: Any, bounds: Any
+) -> Any:
     """One order of the stage: a market order, or a cancel. Whether a client is concerned."""
     levels, orders, live, state = b
-    cumulative, codes, curve = tables
+    cumulative, codes, _curve = tables
     script = scripts[f.script]
     sign = script.side if draw[D_SIDE] * 1000.0 < script.along else -script.side
     if script.cancels != 0:  # against the side of the book that `sign` leaves standing
@@ -119,7 +122,7 @@ def own_order(b: Any, fills: Any, f: Any, icebergs: Any, scripts: Any, out: Any,
     protection = PROTECTION_ROWS if bounds[2] == 0 else THIN_PROTECTION_ROWS
     limit = min(best + protection, bounds[1]) if side == BUY else max(best - protection, bounds[0])
     broker = broker_of(cumulative, codes, RETAIL, draw[D_BROKER]) if script.crowd != 0 else f.episode_broker
-    volume, distance, stop = aggress(b, fills, f, icebergs, out, side, limit, size, broker)
+    volume, _distance, stop = aggress(b, fills, f, icebergs, out, side, limit, size, broker)
     f.stage_volume += volume
     return stop
 
@@ -138,13 +141,15 @@ def _extreme(f: Any, side: Any) -> Any:
 @inline
 def _take(b: Any, fills: Any, f: Any, icebergs: Any, script: Any, out: Any) -> Any:
     """The one order that a stage may begin with. Whether a client is concerned."""
-    levels, orders, live, state = b
+    levels, _orders, _live, state = b
     side = BUY if script.side > 0 else SELL
     best = state[BEST_ASK] if side == BUY else state[BEST_BID]
     count = script.take_levels
     if script.take_to != NONE:
-        count = max(0, (_row(f, script, script.take_to) - best) * script.side + 1)
-    quantity = 0
+        count = (_row(f, script, script.take_to) - best) * script.side + 1
+    if count <= 0 or best < 0 or best >= levels.shape[0]:
+        return False
+    quantity = HIDDEN_LOTS  # icebergs there hold more than the book shows; the limit ends it
     row = best
     last = best
     for _ in range(4 * LEVELS):  # rows without an order are no level
@@ -154,17 +159,15 @@ def _take(b: Any, fills: Any, f: Any, icebergs: Any, script: Any, out: Any) -> A
         last = row
         count -= 1 if levels[row, LEVEL_ORDERS] > 0 or script.take_to != NONE else 0
         row += script.side
-    if quantity == 0:
-        return False
-    volume, distance, stop = aggress(b, fills, f, icebergs, out, side, last, quantity, f.episode_broker)
+    volume, _distance, stop = aggress(b, fills, f, icebergs, out, side, last, quantity, f.episode_broker)
     f.episode_volume += volume
     return stop
 
 
 @inline
 def _begin(b: Any, fills: Any, f: Any, icebergs: Any, script: Any, out: Any, tables: Any, draw: Any) -> Any:
-    levels, orders, live, state = b
-    cumulative, codes, curve = tables
+    levels, _orders, _live, state = b
+    cumulative, codes, _curve = tables
     f.stage_volume = 0
     f.stage_from = f.reference
     if script.first != 0:
@@ -187,8 +190,8 @@ def _begin(b: Any, fills: Any, f: Any, icebergs: Any, script: Any, out: Any, tab
 
 @inline
 def _end(b: Any, f: Any, icebergs: Any, script: Any, out: Any) -> None:
-    levels, orders, live, state = b
-    trades, clients, truths = out
+    _levels, _orders, _live, state = b
+    _trades, _clients, truths = out
     if icebergs[0, I_SIDE] != 0:
         f.episode_volume += traded_of(b, icebergs, 0)
         remove_iceberg(b, f, icebergs, 0, truths)
@@ -230,4 +233,3 @@ def new_minute(f: Any, minute_ns: Any) -> None:
         f.minute_low[late % MINUTES] = FAR_NS
         f.minute_high[late % MINUTES] = -1
     f.minute = minute
-

@@ -41,7 +41,7 @@ Stage = dict[str, int | float]
 
 PLAIN: Stage = {
     "anchor": 0, "ref_from": NONE, "ref_to": NONE, "rate": 0, "along": 500, "size": 4, "budget": 0, "counted": 1, "crowd": 0,
-    "cancels": 0, "wall_side": 0, "wall_at": 0, "wall_shown": 0, "wall_total": 0, "thin": 0, "cap": NONE,
+    "cancels": 0, "wall_side": 0, "wall_at": 0, "wall_shown": 0, "wall_total": 0, "thin": 0, "cap": NONE, "floor": NONE,
     "take_levels": 0, "take_to": NONE,
 }  # fmt: skip
 """A stage that does nothing but hold the reference. Fields are those of SCRIPT."""
@@ -51,49 +51,51 @@ LONGEST_STRETCH = 10.0
 FIRST_S = 60.0  # nothing is planted before the market has been running so long
 PAUSE_S = 20.0  # at least, between two episodes
 DECOYS = 1.0 / 3.0  # of the episodes from the seed
-_PUSH = {"rate": 800, "along": 1000, "size": 3}
 _HEAVY = {"rate": 1500, "along": 0, "size": 6}
+_UP_TO_A_WALL = {
+    "rate": 1500, "along": 1000, "ref_to": 7500, "cap": 6, "wall_side": -1, "wall_at": 6, "wall_shown": 40, "wall_total": 4000,
+}  # fmt: skip
+_INSIDE = {"cap": 2, "floor": -1}  # a burst that must not break anything
 
 SCRIPTS: dict[tuple[int, bool], tuple[Stage, ...]] = {
     (ABSORPTION, False): (
         {"s": 20, **_HEAVY, "ref_to": 500, "wall_side": 1, "wall_shown": 60, "wall_total": 6000},
-        {"s": 8, "ref_to": 3500, "rate": 700, "along": 1000, "size": 3, "counted": 0},
+        {"s": 8, "ref_to": 5500, "rate": 1000, "along": 1000, "size": 3, "wall_side": 1, "wall_shown": 60, "wall_total": 6000},
     ),
     (ABSORPTION, True): ({"s": 28, **_HEAVY, "along": 500, "ref_to": FREE},),
     (ICEBERG, False): (
-        {"s": 30, "rate": 600, "along": 0, "ref_to": 300, "wall_side": 1, "wall_shown": 8, "wall_total": 400},
+        {"s": 30, "rate": 1000, "along": 0, "ref_to": 100, "wall_side": 1, "wall_shown": 8, "wall_total": 400},
     ),
     (ICEBERG, True): (
-        {"s": 30, "rate": 600, "along": 0, "ref_to": 300, "wall_side": 1, "wall_shown": 400, "wall_total": 400},
+        {"s": 30, "rate": 1000, "along": 0, "ref_to": 100, "wall_side": 1, "wall_shown": 400, "wall_total": 400},
     ),
     (SWEEP, False): ({"s": 2, "take_levels": 6, "ref_to": 4000},),
-    (SWEEP, True): ({"s": 15, "rate": 800, "along": 1000, "size": 3, "budget": 250, "ref_to": 3000},),
+    (SWEEP, True): ({"s": 25, "rate": 1000, "along": 1000, "size": 3, "budget": 480, "ref_to": 3000},),
     (WITHDRAWAL, False): (
         {"s": 2, "rate": 12000, "along": 1000, "cancels": 1, "thin": 1},
         {"s": 10, "rate": 4000, "along": 1000, "cancels": 1, "thin": 1},
     ),
-    (WITHDRAWAL, True): ({"s": 2, "rate": 6000, "cancels": 1}, {"s": 10, "rate": 4000, "cancels": 1}),
+    (WITHDRAWAL, True): ({"s": 2, "rate": 6000, "cancels": 1}, {"s": 10, "rate": 1200, "cancels": 1}),
     (P_PROFILE, False): (
-        {"s": 12, "ref_to": 9500, "rate": 500, "along": 1000, "size": 2},
-        {"s": 40, "ref_from": 9500, "ref_to": 9500, "rate": 2000, "size": 5},
+        {"s": 16, "ref_to": 16500, "rate": 500, "along": 1000, "size": 2},
+        {"s": 40, "ref_from": 16500, "ref_to": 16500, "rate": 2000, "size": 5, "cap": 20},
     ),
     (P_PROFILE, True): (
-        {"s": 13, "ref_to": 5000, "rate": 1650},
-        {"s": 26, "ref_from": 5000, "ref_to": -5000, "rate": 1650},
-        {"s": 13, "ref_from": -5000, "ref_to": 500, "rate": 1650},
+        {"s": 14, "ref_to": 6000, "rate": 1750},
+        {"s": 28, "ref_from": 6000, "ref_to": -6000, "rate": 1750},
+        {"s": 14, "ref_from": -6000, "ref_to": 500, "rate": 1750},
     ),
     (UNFINISHED_AUCTION, False): (
-        {"s": 8, **_PUSH, "ref_to": 4500, "cap": 6, "counted": 0},
+        {**_UP_TO_A_WALL, "s": 12},
+        {**_UP_TO_A_WALL, "s": 5, "ref_from": 7500, "ref_to": 7500},
         {"s": 10, **_HEAVY, "size": 4, "ref_to": 6500, "cap": 6, "take_to": 6, "wall_side": 1, "wall_at": 6,
-         "wall_shown": 40, "wall_total": 1200},
-        {"s": 8, "ref_to": 1500, "rate": 600, "along": 0, "cap": 6, "counted": 0},
+         "wall_shown": 40, "wall_total": 600},
+        {"s": 8, "ref_to": -1500, "rate": 1000, "along": 0, "cap": 6, "counted": 0},
     ),
     (UNFINISHED_AUCTION, True): (
-        {"s": 8, **_PUSH, "ref_to": 3500, "cap": 6, "counted": 0, "wall_side": -1, "wall_at": 6, "wall_shown": 40,
-         "wall_total": 400},
-        {"s": 10, "rate": 1500, "along": 1000, "ref_to": 5400, "cap": 6, "wall_side": -1, "wall_at": 6,
-         "wall_shown": 40, "wall_total": 1200},
-        {"s": 8, "ref_to": 1500, "rate": 600, "along": 0, "cap": 6, "counted": 0},
+        {**_UP_TO_A_WALL, "s": 12},
+        {**_UP_TO_A_WALL, "s": 15, "ref_from": 7500, "ref_to": 7500},
+        {**_UP_TO_A_WALL, "s": 8, "ref_to": -1500, "rate": 1000, "along": 0},
     ),
     (STOP_RUN, False): (
         {"s": 12, "anchor": ANCHOR_EXTREME, "rate": 1000, "along": 0, "ref_to": 500},
@@ -101,9 +103,9 @@ SCRIPTS: dict[tuple[int, bool], tuple[Stage, ...]] = {
         {"s": 12, "rate": 1500, "along": 1000, "size": 3, "ref_to": 5000},
     ),
     (STOP_RUN, True): (
-        {"s": 12, "rate": 1000},
-        {"s": 5, "rate": 6000, "size": 5, "crowd": 1},
-        {"s": 12, "rate": 1500, "size": 3},
+        {**_INSIDE, "s": 12, "rate": 1000},
+        {**_INSIDE, "s": 5, "rate": 6000, "size": 5, "crowd": 1},
+        {**_INSIDE, "s": 12, "rate": 1500, "size": 3},
     ),
 }  # fmt: skip
 """(kind, decoy) -> its stages; s: seconds at a lively rate, the rest as in SCRIPT, PLAIN where it is not said."""
@@ -150,7 +152,9 @@ def _configured(planted: Sequence[PlantedEpisode], start_ns: int, trades_per_s: 
         side = SIDE_OF.get(kind, 1 if each.side == "buy" else -1)
         script = rows(kind, side, each.decoy, start_ns + int(each.at_s * 1e9), trades_per_s)
         if out and script["start_ns"][0] < out[-1]["end_ns"][-1]:
-            raise BadSchedule(f"exchange.episodes: {each.kind} at {each.at_s:g} s begins before the one before it is over")
+            raise BadSchedule(
+                f"exchange.episodes: {each.kind} at {each.at_s:g} s begins before the one before it is over"
+            )
         out.append(script)
     return out
 
@@ -165,12 +169,13 @@ def schedule(
 ) -> Array:
     """All stages of a session in order of time: (n,) SCRIPT. Those from the seed make way for configured ones.
 
-    per_hour: of those from the seed, kinds in turn, a third of them decoys; fewer where they do not fit.
+    per_hour: of those from the seed, kinds in turn, a third of them decoys; divided by `stretch` in a slow market.
     Raises BadSchedule when configured episodes overlap.
     """
     fixed = _configured(planted, start_ns, trades_per_s)
     taken = [(int(script["start_ns"][0]), int(script["end_ns"][-1])) for script in fixed]
     chosen = list(fixed)
+    per_hour /= stretch(trades_per_s)
     pause_ns = int(PAUSE_S * stretch(trades_per_s) * 1e9)
     now = start_ns + int(FIRST_S * stretch(trades_per_s) * 1e9)
     order: list[int] = []

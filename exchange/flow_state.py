@@ -108,6 +108,7 @@ SCRIPT = np.dtype(
         ("wall_total", "<i8"),
         ("thin", "<i8"),  # 1: hardly anybody quotes on the other side of the book
         ("cap", "<i8"),  # nothing trades beyond this offset; NONE: no bound
+        ("floor", "<i8"),  # the same on the other side
         ("take_levels", "<i8"),  # one order through so many levels when the stage begins
         ("take_to", "<i8"),  # one order up to this offset when the stage begins; NONE: no such order
     ],

@@ -30,7 +30,7 @@ DRAWS = 4096
 TRUTHS = 64
 PLANS, CALLS = 1, 2  # random streams of their own, beside the background's
 DEFAULT_START_TICKS = 10_000
-TRADES_PER_MARKET_ORDER = 1.835  # measured over generated sessions; sets the rate of market orders
+TRADES_PER_MARKET_ORDER = 1.80  # measured over generated sessions; sets the rate of market orders
 OPENING_ORDERS = 6  # of each side at each of the first levels
 ARRIVALS = Hawkes(branching=(0.40, 0.35), decay_per_s=(8.0, 1.0 / 45.0))  # answers within 0.1 s, and moods of a minute
 

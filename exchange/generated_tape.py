@@ -19,7 +19,7 @@ import numpy as np
 from config.schema import Config, Instrument
 from exchange.build import generated_market
 from exchange.generated_market import GeneratedMarket
-from exchange.ground_truth import TruthFile
+from exchange.ground_truth import Episode, TruthFile
 from exchange.market import KIND_TRADE, Array, Batch
 from profitdll.constants import TradeType
 from shm.layouts import BOOK, KIND_BOOK, TRADE
@@ -51,8 +51,7 @@ def generate_tape(config: Config, out: Path, day: date, minutes: float) -> Gener
         raise TapeError(f"{out}: exists already; a tape is never written over")
     temporary = out.with_name(f"{out.name}.generating-{os.getpid()}")
     truth = TruthFile(temporary)
-    told = 0
-    episodes = []
+    episodes: list[Episode] = []
     counts = {"trades": 0, "book": 0}
     market = generated_market(config, day, episodes.append)
     header = TapeHeader(
@@ -73,13 +72,12 @@ def generate_tape(config: Config, out: Path, day: date, minutes: float) -> Gener
                     counts[kind] += len(records)
             for episode in episodes:
                 truth.append(episode)
-                told += 1
         os.rename(temporary, out)
     except OSError as error:
         raise TapeError(f"{out}: cannot be written: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return Generated(out, counts["trades"], counts["book"], told)
+    return Generated(out, counts["trades"], counts["book"], len(episodes))
 
 
 def rows(market: GeneratedMarket, specs: Sequence[Instrument], to_ns: int) -> Iterator[tuple[Array, Array]]:

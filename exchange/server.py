@@ -137,7 +137,9 @@ class Server:
         if telling(fault) is None:
             self.faults.start(fault, self.faults.now_ns)
             if isinstance(fault, ConnectionLost):
-                for session in [each for each in self._logged_in() if session_faults.unreachable(self.faults, each.full)]:
+                for session in [
+                    each for each in self._logged_in() if session_faults.unreachable(self.faults, each.full)
+                ]:
                     self._end(session)
         elif not self._told(fault, self._logged_in()):
             self._untold.append(fault)

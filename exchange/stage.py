@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 from exchange.build import BadTape, build_market
 from exchange.desk import Desk
 from exchange.engine import Engine
+from exchange.episodes import BadSchedule
 from exchange.faults.box import FaultBox
 from exchange.faults.running import Running
 from exchange.faults.scenario import BadScenario, Schedule, read_scenario
 from exchange.faults.stream import Flicker
 from exchange.faults.switchboard import Switchboard
 from exchange.faults.table import Burst
+from exchange.ground_truth import TruthFile
 from exchange.listener import PortTaken
 from exchange.listing import Account, Listings
 from exchange.market_clock import MarketClock
@@ -51,8 +53,8 @@ class ExchangeStage(Stage):
         zone = ZoneInfo(config.instruments[0].timezone)
         today = datetime.fromtimestamp(wall_ns() // 1_000_000_000, zone).date()
         try:
-            self.market = build_market(config, today)
-        except (BadTape, TapeError) as error:
+            self.market = build_market(config, today, TruthFile(context.run_folder).append)
+        except (BadTape, BadSchedule, TapeError) as error:
             raise Refusal(f"the simulated market cannot start: {error}") from error
         try:
             faults = read_scenario(Path(config.exchange.scenario)) if config.exchange.scenario else []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from tape.format import TapeError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verbs to the parser of `tape`; `run` takes what it returns."""
+def add_arguments(parser: argparse.ArgumentParser) -> Any:
+    """Add the verbs to the parser of `tape`; `run` takes what it parses. Returns the verbs, so that others can be added."""
     verbs = parser.add_subparsers(dest="tape_verb", required=True, metavar="VERB")
     bring = verbs.add_parser("import", help="make a tape from Parquet files of trades and books")
     columns = "ts, price, quantity, aggressor, buyer, seller"
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack = verbs.add_parser("compact", help="convert closed segments to Parquet")
     pack.add_argument("folder", metavar="DIR")
     pack.add_argument("--all", action="store_true", help="also segments cut short by a crash; only if no recorder runs")
+    return verbs
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from exchange import intraday
 from exchange.generated_market import GeneratedMarket
 from exchange.market import KIND_TRADE, Batch
 from tests.exchange.kit import SECOND_NS, START_NS, TICK, instrument
@@ -78,7 +79,8 @@ def test_trades_take_the_touch_that_stood_before_them():
 @pytest.mark.parametrize("rate", [5.0, 60.0])
 def test_trade_rate_and_prices_are_what_was_asked_for(rate):
     trades = joined(play(market(rate=rate), START_NS + 20 * MINUTE_NS), "trades")["body"]
-    assert len(trades) / 1200 == pytest.approx(rate, rel=0.15)
+    expected = rate * intraday.curve(540)[60:80].mean()  # eight of the session's nine hours are left
+    assert len(trades) / 1200 == pytest.approx(expected, rel=0.15)
     assert trades["number"].tolist() == list(range(trades["number"][0], trades["number"][0] + len(trades)))
     assert (np.round(trades["price"] / TICK) * TICK == trades["price"]).all()
     assert abs(trades["price"] - 5400).max() < 100
