@@ -189,13 +189,13 @@ def aggress(
 ) -> Any:
     """Trade an incoming order of the background up to `limit_row`. out: trades, clients, truths.
 
-    Returns (quantity traded, rows of the last price minus the first, whether a client is concerned).
+    Returns (quantity traded, number of prices, whether a client is concerned).
     """
     levels, orders, live, state = b
     trades, clients, _truths = out
     wanted = quantity
     opposite = BUY + SELL - side
-    first_row, last_row = -1, -1
+    prices, last_row = 0, -1
     stop = False
     while quantity > 0:
         best = state[BEST_ASK] if side == BUY else state[BEST_BID]
@@ -208,9 +208,8 @@ def aggress(
         part = min(quantity, room) if levels[best, LEVEL_ORDERS] > room else quantity
         count = book_match(levels, orders, live, state, fills, side, best, part)
         quantity -= part - state[REMAINING]
+        prices += best != last_row
         last_row = best
-        if first_row < 0:
-            first_row = best
         for i in range(count):
             at = f.trades
             f.trade_number += 1
@@ -239,12 +238,12 @@ def aggress(
             if icebergs[i, I_ROW] == best and icebergs[i, I_SIDE] == opposite and not is_shown(b, icebergs, i):
                 show_slice(b, f, icebergs, i)
         _remember_price(f, best)
-    return wanted - quantity, abs(last_row - first_row), stop
+    return wanted - quantity, prices, stop
 
 
 @inline
-def tell_sweep(f: Any, out: Any, side: Any, volume: Any, distance: Any, ticks: Any) -> None:
+def tell_sweep(f: Any, out: Any, side: Any, volume: Any, prices: Any, ticks: Any) -> None:
     """Tell the truth of a background order that traded through many prices."""
     _trades, _clients, truths = out
-    if distance >= SWEEP_PRICES - 1:
+    if prices >= SWEEP_PRICES:
         tell_truth(f, truths, SWEEP, 1 if side == BUY else -1, f.last_ns, f.last_ns, ticks, volume, 0, 0)

@@ -190,8 +190,8 @@ def market_order(b: Any, fills: Any, f: Any, icebergs: Any, out: Any, tables: An
                 size += levels[row, LEVEL_QUANTITY]
         size = max(1, size)
     limit = min(best + protection, bounds[1]) if side == BUY else max(best - protection, bounds[0])
-    volume, distance, stop = aggress(b, fills, f, icebergs, out, side, limit, size, broker)
-    tell_sweep(f, out, side, volume, distance, f.last_ticks)
+    volume, prices, stop = aggress(b, fills, f, icebergs, out, side, limit, size, broker)
+    tell_sweep(f, out, side, volume, prices, f.last_ticks)
     _move_reference(f, sign, lean, size)
     return stop
 

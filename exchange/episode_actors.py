@@ -122,7 +122,7 @@ def own_order(
     protection = PROTECTION_ROWS if bounds[2] == 0 else THIN_PROTECTION_ROWS
     limit = min(best + protection, bounds[1]) if side == BUY else max(best - protection, bounds[0])
     broker = broker_of(cumulative, codes, RETAIL, draw[D_BROKER]) if script.crowd != 0 else f.episode_broker
-    volume, _distance, stop = aggress(b, fills, f, icebergs, out, side, limit, size, broker)
+    volume, _prices, stop = aggress(b, fills, f, icebergs, out, side, limit, size, broker)
     f.stage_volume += volume
     return stop
 
@@ -159,7 +159,7 @@ def _take(b: Any, fills: Any, f: Any, icebergs: Any, script: Any, out: Any) -> A
         last = row
         count -= 1 if levels[row, LEVEL_ORDERS] > 0 or script.take_to != NONE else 0
         row += script.side
-    volume, _distance, stop = aggress(b, fills, f, icebergs, out, side, last, quantity, f.episode_broker)
+    volume, _prices, stop = aggress(b, fills, f, icebergs, out, side, last, quantity, f.episode_broker)
     f.episode_volume += volume
     return stop
 

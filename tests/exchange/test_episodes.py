@@ -75,7 +75,7 @@ def test_signature(played, number):
 def test_quiet_stretches_show_nothing(played):
     """Between the episodes, over as long a time, no signature of a pattern that lasts is there."""
     lasting = [kind for kind in SIGNATURES if kind not in ("sweep", "iceberg")]  # these two come about by themselves
-    for number in range(0, len(played.plan), 3):
+    for number in range(0, len(played.plan), 5):
         start_ns = played.planted[number].start_ns - 50 * SECOND_NS
         quiet = scene(played.trades, played.books, TICK, start_ns, start_ns + 40 * SECOND_NS, "buy")
         assert [kind for kind in lasting if SIGNATURES[kind](quiet)] == []
