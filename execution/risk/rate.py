@@ -8,7 +8,6 @@ while theirs are used up no entry goes out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from config.schema import Risk
 
@@ -16,29 +15,33 @@ SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 
 
-@dataclass(slots=True)
 class TokenBucket:
     """One token is `period_ns` units of level, so refilling needs no fractions."""
 
-    capacity: int
-    period_ns: int
-    _level: int = -1  # -1: not used yet, so full
-    _seen_ns: int = 0
+    __slots__ = ("_full", "_level", "_seen_ns", "capacity", "period_ns")
+
+    def __init__(self, capacity: int, period_ns: int) -> None:
+        self.capacity = capacity
+        self.period_ns = period_ns
+        self._full = self._level = capacity * period_ns
+        self._seen_ns = 0
+
+    def level(self, now_ns: int) -> int:
+        """Tokens times `period_ns`. A clock that goes back adds none."""
+        if now_ns > self._seen_ns:  # plain comparisons: every order comes by here several times
+            level = self._level + (now_ns - self._seen_ns) * self.capacity
+            self._level = level if level < self._full else self._full
+            self._seen_ns = now_ns
+        return self._level
 
     def tokens(self, now_ns: int) -> int:
-        """Whole tokens that are there. A clock that goes back adds none."""
-        full = self.capacity * self.period_ns
-        if self._level < 0:
-            self._level, self._seen_ns = full, now_ns
-        elapsed = max(0, now_ns - self._seen_ns)
-        self._level = min(full, self._level + elapsed * self.capacity)
-        self._seen_ns = max(self._seen_ns, now_ns)
-        return self._level // self.period_ns
+        """Whole tokens that are there."""
+        return self.level(now_ns) // self.period_ns
 
     def take(self, now_ns: int) -> None:
         """Take one, or what is left: an order that had to go out counts against the next ones."""
-        self.tokens(now_ns)
-        self._level = max(0, self._level - self.period_ns)
+        level = self.level(now_ns) - self.period_ns
+        self._level = level if level > 0 else 0
 
 
 class MessageRate:
@@ -50,7 +53,7 @@ class MessageRate:
 
     def refusal(self, now_ns: int) -> str:
         for bucket in self._buckets:
-            if bucket.tokens(now_ns) < 1:
+            if bucket.level(now_ns) < bucket.period_ns:
                 return f"more than {bucket.capacity} {self._what} in {bucket.period_ns // SECOND_NS} s"
         return ""
 
