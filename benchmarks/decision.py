@@ -52,6 +52,8 @@ SECTIONS: dict[str, Any] = {
     "execution": {"entry_ttl_ms": 200, "stop_ticks": 50, "target_ticks": 50},
     "risk": {
         "max_trades_per_day": 1_000_000, "max_daily_loss": 1e9, "max_orders_per_s": 500, "max_orders_per_min": 30_000,
+        "max_cancels_per_s": 500, "max_cancels_per_min": 30_000, "max_drawdown": 1e9, "max_losses_in_row": 1_000_000,
+        "min_entry_interval_ms": 0, "duplicate_ms": 0, "max_message_ratio": 1e9, "capital": 1e6,
     },
     "recorder": {"enabled": False},
 }  # fmt: skip
