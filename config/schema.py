@@ -275,7 +275,7 @@ class Sessions(_Section):
     holidays: tuple[Holiday, ...] = ()
     no_trade: tuple[NoTrade, ...] = ()
     no_entry_before_close_min: Count = 30  # no entries in the last minutes of a session
-    flat_before_close_min: Count = 15  # so many minutes before the close every position is left
+    flat_before_close_min: Count = 15  # so many minutes before the close every position is left; 0: none is
     no_entry_before_expiry_days: Count = 1  # trading days to the contract's last one, up to which none is entered
 
 

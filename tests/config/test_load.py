@@ -59,3 +59,43 @@ def test_layers_merge_by_table() -> None:
     assert merge({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"c": 3}, "d": [2]}) == {"a": {"b": 1, "c": 3}, "d": [2]}
     config = load(overrides={"exchange": {"speed": 20.0}})
     assert (config.exchange.speed, config.exchange.start_price) == (20.0, 5400.0)
+
+
+# --- the table of sessions
+
+
+def test_a_file_gets_the_exchange_table_and_may_say_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(BASE + '[sessions]\nflat_before_close_min = 5\nholidays = [{ day = 2026-01-02, name = "x" }]\n')
+    sessions = load(path).sessions
+    assert sessions.table == "b3" and sessions.hours and sessions.flat_before_close_min == 5
+    assert [holiday.name for holiday in sessions.holidays] == ["x"], "a list replaces the table's"
+    path.write_text(BASE + '[sessions]\ntable = ""\n')
+    assert load(path).sessions.hours == ()
+
+
+def test_a_table_may_stand_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "half.toml").write_text(
+        '[[hours]]\nroots = ["ABC"]\nfirst = 2026-01-01\nlast = 2026-12-31\nopens = "10:00"\ncloses = "12:00"\n'
+    )
+    path = tmp_path / "mine.toml"
+    path.write_text(BASE + '[sessions]\ntable = "half.toml"\n')
+    assert load(path).sessions.hours[0].roots == ("ABC",)
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ('[sessions]\ntable = "nowhere"\n', "nowhere"),
+        ('[sessions]\ntimezone = "America/Nowhere"\n', r"\$.sessions.timezone"),
+        ("[sessions]\nflat_before_close_min = 31\n", "no_entry_before_close_min"),
+        ('[sessions]\nno_trade = [{ starts = "25:00", ends = "26:00" }]\n', r"\$.sessions.no_trade"),
+        ('[sessions]\nholidays = [{ day = "2026-13-01", name = "x" }]\n', r"\$.sessions.holidays"),
+        ("sessions = 5\n" + BASE, r"\$.sessions"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(tmp_path: Path, more: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(more if BASE in more else BASE + more)
+    with pytest.raises(ConfigError, match=message):
+        load(path)
