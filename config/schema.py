@@ -69,6 +69,7 @@ class Dll(_Section):
     connect_timeout_s: Positive = 30.0
     history_bars: Annotated[int, Meta(ge=0, le=200)] = 200
     history_timeout_s: Positive = 10.0
+    silent_after_s: NotNegative = 10.0  # no trade or no depth for so long while connected: history is asked; 0: never
 
 
 class PlantedEpisode(_Section, kw_only=True):

@@ -1,7 +1,8 @@
 """The newest market of each contract, read from the trades and book rings: last price, touch, and how old they are.
 
 It looks at every record, but keeps only the newest of each contract. What is not known is NaN: before the first record,
-after a gap, after a lap of a ring, and where a side of the book is empty. It must never carry a price over a gap.
+after a gap, after a lap of a ring, where a side of the book is empty, and of a book that trades have left behind. It
+must never carry a price over a gap.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from shm.ring import RingReader
 
 BATCH = 512
 BATCHES_A_TURN = 64
+STALE_BOOK_NS = 10_000_000_000  # of market time that trades are ahead of the newest book
 _STAMPS = ("ingest_seq", "ts_ns", "recv_ns")
 _OFF_MARKET = frozenset(  # trades whose price is not the book's
     {
@@ -35,6 +37,7 @@ class _Newest:
     ingest_seq: int = -1
     ts_ns: int = 0
     recv_ns: int = 0
+    book_ts_ns: int = 0
 
     def forget_prices(self) -> None:
         self.last = self.bid = self.ask = math.nan
@@ -90,7 +93,10 @@ class MarketWatch:
 
     def quote(self, symbol: int) -> Quote:
         newest = self._newest[symbol]
-        return Quote(newest.last, newest.bid, newest.ask, newest.ts_ns, newest.recv_ns)
+        bid, ask = newest.bid, newest.ask
+        if newest.ts_ns - newest.book_ts_ns > STALE_BOOK_NS:  # trades went on without it
+            bid = ask = math.nan
+        return Quote(newest.last, bid, ask, newest.ts_ns, newest.recv_ns)
 
     def ingest_seq(self, symbol: int) -> int:
         """The newest event behind the quote; -1 none."""
@@ -121,6 +127,7 @@ class MarketWatch:
             seen.add(symbol)
             newest = self._newest[symbol]
             newest.bid, newest.ask = self._touch("bid", row), self._touch("ask", row)
+            newest.book_ts_ns = self._book_stamps["ts_ns"].item(row)
             self._stamp(newest, self._book_stamps, row)
             if len(seen) == len(self._newest):
                 return

@@ -48,7 +48,7 @@ from features.families import (
 from features.sessions import INSTRUMENT, enter, in_calendar
 from features.state import LOSS_GAP, LOSS_LAPPED, STATE, open_loss, spans_loss
 from shm.jit import inline, kernel
-from shm.layouts import BOOK, CANDLE, FEATURE_COUNT, FLAG_HISTORY, GAP_FEED_SILENT, KIND_GAP, TRADE
+from shm.layouts import BOOK, CANDLE, FEATURE_COUNT, FLAG_HISTORY, KIND_GAP, TRADE
 
 from numba import from_dtype, types  # isort: skip
 
@@ -122,7 +122,7 @@ def note_gap(state, gap):
     small.counts[COUNT_GAPS] += 1
     at_ns = max(gap.ts_ns, gap.gap_to_ns)
     open_loss(small.loss[LOSS_GAP], at_ns, state.trades, state.snapshots)
-    if gap.gap_trades_missing > 0 or (gap.gap_trades_missing < 0 and gap.cause != GAP_FEED_SILENT):
+    if gap.gap_trades_missing != 0:  # below 0: nobody knows how many
         _miss_trades(small, at_ns)
 
 

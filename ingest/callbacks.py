@@ -18,6 +18,7 @@ from ingest.state import (
     C_DEPTH_NOTICES,
     C_EDITS,
     C_HISTORY_OVERFLOW,
+    C_HISTORY_STRAYS,
     C_HISTORY_TRADES,
     C_PARK_OVERFLOW,
     C_PARKED,
@@ -69,7 +70,7 @@ def _accept_trade(context, index, ts_ns, recv_ns):  # type: ignore[no-untyped-de
 def handle_trade(context, identifier, opaque, flags):  # type: ignore[no-untyped-def]
     """One live trade, under the lock."""
     recv_ns = monotonic_now_ns(context)
-    context.last_market_event_ns = recv_ns
+    context.last_trade_event_ns = recv_ns
     count(context, C_TRADE_CALLBACKS)
     index = symbol_index(context, identifier)
     if index < 0:
@@ -106,7 +107,7 @@ def _flush_book(context, index, identifier, recv_ns):  # type: ignore[no-untyped
 def handle_depth(context, identifier, side, position, update):  # type: ignore[no-untyped-def]
     """One depth notice, under the lock. A group is published at its flush, a lone notice at once."""
     recv_ns = monotonic_now_ns(context)
-    context.last_market_event_ns = recv_ns
+    context.last_book_event_ns = recv_ns
     count(context, C_DEPTH_NOTICES)
     index = symbol_index(context, identifier)
     if index < 0:
@@ -127,9 +128,13 @@ def handle_depth(context, identifier, side, position, update):  # type: ignore[n
 
 
 @inline
-def handle_history(context, opaque, flags):  # type: ignore[no-untyped-def]
-    """One trade of the history request that is under way: set aside; the stage's thread makes bars of it."""
-    if context.history_symbol < 0:
+def handle_history(context, identifier, opaque, flags):  # type: ignore[no-untyped-def]
+    """One trade of the history request that is under way: set aside; the stage's thread makes bars of it.
+
+    What comes late of a request that was given up names another ticker, or comes while none is under way.
+    """
+    if context.history_symbol < 0 or symbol_index(context, identifier) != context.history_symbol:
+        count(context, C_HISTORY_STRAYS)
         return
     ts_ns = translate(context, opaque)
     if ts_ns != 0 and flags & np.uint32(FLAG_EDIT) == np.uint32(0):
@@ -182,7 +187,7 @@ def on_history_trade(identifier, opaque, flags):  # type: ignore[no-untyped-def]
     if address == np.uint64(0):
         return
     lock(address)
-    handle_history(context_at(address), opaque, flags)
+    handle_history(context_at(address), identifier, opaque, flags)
     unlock(address)
 
 

@@ -153,6 +153,7 @@ def publish_trade(context, index):  # type: ignore[no-untyped-def]
     """Publish the record at trade_scratch, whose ts_ns is the exchange's stamp."""
     symbol = symbol_at(context, index)
     record = carray(at(trade_scratch(context, index)), 1, TRADE)[0]
+    symbol.last_trade_ns = max(symbol.last_trade_ns, record.ts_ns)
     record.ts_ns = settle_time(symbol, record.ts_ns)
     complete_bars(context, index, record.ts_ns)
     count_into_bar(symbol, record.ts_ns, record.price, record.quantity, record.aggressor)

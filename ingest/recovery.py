@@ -81,6 +81,7 @@ def relearn(address, scratch):  # type: ignore[no-untyped-def]
             _see(context, trade.ingest_seq, index, trade.ts_ns)
             seen += 1
             if trade.kind == KIND_TRADE:
+                symbol.last_trade_ns = max(symbol.last_trade_ns, trade.ts_ns)
                 is_repeat(context, symbol, np.int64(trade.trade_date), trade.trade_number)
                 _advance_bar(symbol, trade.ts_ns)
                 count_into_bar(symbol, trade.ts_ns, trade.price, trade.quantity, trade.aggressor)

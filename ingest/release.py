@@ -11,7 +11,7 @@ import numpy as np
 from ingest.native_time import market_at, monotonic_now_ns
 from ingest.publish import book_scratch, publish_book, publish_gap, publish_trade, trade_scratch
 from ingest.state import C_REFILLED, PARKED, STAGE, STAGED, context_at, count, lock, symbol_at, unlock
-from ingest.trades import aggressor_of, is_repeat
+from ingest.trades import aggressor_of, is_repeat, was_seen
 from shm.atomics import at, copy_bytes
 from shm.doorbell import ring_bells
 from shm.jit import inline, kernel
@@ -36,19 +36,38 @@ def store_candle(address, record):  # type: ignore[no-untyped-def]
     unlock(address)
 
 
-@kernel("void(uintp, int64, int64, int64, int64, int64)")
-def store_gap(address, index, cause, from_ns, to_ns, trades_missing):  # type: ignore[no-untyped-def]
-    """Publish a gap record of a symbol."""
+@kernel("void(uintp, int64)")
+def hold(address, index):  # type: ignore[no-untyped-def]
+    """From now on live events of a symbol are kept back. Asked again, a release that was on its way does not happen."""
     lock(address)
-    publish_gap(context_at(address), index, cause, from_ns, to_ns, trades_missing)
+    symbol_at(context_at(address), index).hold += 1
     unlock(address)
 
 
-@kernel("void(uintp, int64)")
-def hold(address, index):  # type: ignore[no-untyped-def]
-    """From now on live events of a symbol are kept back."""
+@kernel("void(uintp, int64, int64, uintp)")
+def compare(address, index, before_ns, out):  # type: ignore[no-untyped-def]
+    """How the staged trades of a symbol stand to what is known of it. out: int64[2], (known, missing).
+
+    Known: published, or kept back since data came again. Missing: neither, older than what is kept back, and stamped
+    before `before_ns`.
+    """
     lock(address)
-    symbol_at(context_at(address), index).hold = 1
+    context = context_at(address)
+    symbol = symbol_at(context, index)
+    parked = carray(at(np.uint64(symbol.park)), PARKED, TRADE)
+    staging = carray(at(np.uint64(context.staging)), STAGED, STAGE)
+    found = carray(at(out), 2, np.int64)
+    found[0] = 0
+    found[1] = 0
+    for place in range(context.staged):
+        date, number = np.int64(staging[place].date), staging[place].number
+        came = symbol.parked > 0 and (
+            date > parked[0].trade_date or (date == parked[0].trade_date and number >= parked[0].trade_number)
+        )
+        if came or was_seen(symbol, date, number):
+            found[0] += 1
+        elif staging[place].ts_ns < before_ns:
+            found[1] += 1
     unlock(address)
 
 
@@ -76,12 +95,21 @@ def _refill(context, index):  # type: ignore[no-untyped-def]
         count(context, C_REFILLED)
 
 
-@kernel("void(uintp, int64, boolean)")
-def release(address, index, refill):  # type: ignore[no-untyped-def]
-    """Publish the staged trades that were not seen (`refill`), then the parked ones, then the book; end the hold."""
+@kernel("boolean(uintp, int64, int64, int64, int64, int64, int64, boolean)")
+def release(address, index, holds, cause, from_ns, to_ns, trades_missing, refill):  # type: ignore[no-untyped-def]
+    """Publish the gap (cause != 0), the staged trades that were not seen (`refill`), the parked ones, the book; end the hold.
+
+    holds: how often the hold had been asked for when the history was. When it was asked for again since, nothing
+    happens and the answer is False: more is missing than this history knows.
+    """
     lock(address)
     context = context_at(address)
     symbol = symbol_at(context, index)
+    if symbol.hold != holds:
+        unlock(address)
+        return False
+    if cause != 0:
+        publish_gap(context, index, cause, from_ns, to_ns, trades_missing)
     if refill:
         _refill(context, index)
     record = carray(at(trade_scratch(context, index)), 1, TRADE)[0]
@@ -100,6 +128,7 @@ def release(address, index, refill):  # type: ignore[no-untyped-def]
         book.ts_ns = market_at(context, book.recv_ns)
         publish_book(context, index)
     unlock(address)
+    return True
 
 
 @kernel("void(uintp, int64)")

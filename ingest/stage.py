@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import queue
 
-from ingest import release, state
+from ingest import state
 from ingest.callbacks import on_depth, on_history_trade, on_progress, on_trade
-from ingest.history import history_bars
+from ingest.catch_up import COUNTERS as CATCH_UP_COUNTERS
+from ingest.catch_up import CatchUp
+from ingest.feed_watch import Facts, FeedWatch, Step
 from ingest.market_clock import ClockMapping
 from ingest.native_context import NativeContext
 from ingest.recovery import relearn
 from ingest.reference import References
 from profitdll.callbacks import Listener
+from profitdll.constants import MARKET_CONNECTED, StateType
 from profitdll.errors import DllError, LoginRefused, ProfitDllError, SessionTimeout
 from profitdll.library import load
 from profitdll.market import Market
@@ -26,9 +29,8 @@ from profitdll.session import Credentials, NativeCallbacks, Session
 from runtime import secrets
 from runtime.clock import set_market_clock
 from runtime.context import StageContext
-from runtime.sessions import trading_span_before
 from runtime.stage import Refusal, Stage
-from shm.layouts import GAP_CONNECTION_LOST, GAP_INGEST_RESTART
+from shm.layouts import GAP_CONNECTION_LOST, GAP_FEED_SILENT, GAP_INGEST_RESTART
 from shm.ring import RingWriter
 
 CLOCK_EVERY_NS = 100_000_000
@@ -45,7 +47,9 @@ class IngestStage(Stage):
         self._session: Session | None = None
         self._native: NativeContext | None = None
         self._next_clock_ns = 0
-        self._was_connected = False
+        self._losses = 0  # of the connection; counted where the DLL says so
+        self._losses_seen = 0
+        self._seemed_connected = True
         self._invalid: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     # --- start
@@ -54,8 +58,9 @@ class IngestStage(Stage):
         self.context = context
         counters = context.counters
         counters.declare(
-            *state.COUNTERS, "history_bars", "invalid_tickers", "clock_jumps", "feed_age_ms", "connection_losses"
-        )
+            *state.COUNTERS, *CATCH_UP_COUNTERS, "invalid_tickers", "clock_jumps", "feed_age_ms", "connection_losses",
+            "feed_silences",
+        )  # fmt: skip
         self._mapping = ClockMapping(context.config.exchange.speed if context.info.simulated else 1.0)
         try:
             self._library = load(context.info.dll_path)
@@ -64,20 +69,25 @@ class IngestStage(Stage):
         self._market = Market(self._library)
         writers = {ring: context.writer(ring) for ring in ("trades", "book", "candles")}
         self._native = self._build(context, writers)
+        self._catch_up = CatchUp(context, self._market, self._native, self._mapping)
         self._open_session(context)
+        self._feed = FeedWatch(int(context.config.dll.silent_after_s * SECOND_NS), self._losses)
         self._read_clock(CLOCK_READINGS)
         self._native.set_sessions(self._mapping.market_at(context.clock.monotonic_ns()))
         known = relearn(self._native.address, self._native.scratch())
-        for index, instrument in enumerate(context.config.instruments):
-            release.hold(self._native.address, index)
+        self._catch_up.hold()
+        for instrument in context.config.instruments:
             self._subscribe(instrument.symbol, instrument.exchange)
         self._references = References(context.config.instruments, self._market, counters, context.log)
         try:
             self._references.subscribe()
         except DllError as error:
             raise Refusal(f"an ordered contract cannot be subscribed: {error}") from error
-        self._catch_up(GAP_INGEST_RESTART if known else 0)
-        self._was_connected = True
+        if known:
+            self._catch_up.after_a_loss(GAP_INGEST_RESTART)
+        else:
+            self._catch_up.before_the_start()
+        self._refuse_invalid()
 
     def _build(self, context: StageContext, writers: dict[str, RingWriter]) -> NativeContext:
         counters = context.counters
@@ -109,6 +119,7 @@ class IngestStage(Stage):
             full=False,
             native=native,
             listener=Listener(
+                state=self._on_state,
                 invalid_ticker=lambda ticker, exchange: self._invalid.put(f"{ticker} ({exchange})"),
                 progress=lambda ticker, exchange, percent: self._on_progress(percent),
             ),
@@ -133,68 +144,6 @@ class IngestStage(Stage):
         except DllError as error:
             raise Refusal(f"{symbol} ({exchange}) cannot be subscribed: {error}") from error
 
-    # --- history and gaps
-
-    def _catch_up(self, cause: int) -> None:
-        """Fetch what was missed (cause != 0) or the bars before the start (0), then let held events go."""
-        assert self._native is not None
-        native, context = self._native, self.context
-        for index in range(len(context.config.instruments)):
-            missed_from_ns = int(native.symbols["last_ts_ns"][index]) if cause else 0
-            if cause and missed_from_ns:
-                whole = self._fetch(index, missed_from_ns // SECOND_NS * SECOND_NS)
-                now_ns = self._mapping.market_at(context.clock.monotonic_ns())
-                release.store_gap(native.address, index, cause, missed_from_ns, now_ns, 0 if whole else -1)
-                release.release(native.address, index, True)
-                context.log.warning(
-                    "gap",
-                    extra={"fields": {"symbol": index, "cause": cause, "from_ns": missed_from_ns, "refilled": whole}},
-                )
-            else:
-                if context.config.dll.history_bars:
-                    self._backfill(index)
-                release.release(native.address, index, False)
-        release.begin_history(native.address, -1)
-        self._refuse_invalid()
-
-    def _fetch(self, index: int, from_ns: int) -> bool:
-        """Trades of a symbol from `from_ns` until now into the staging; whether the DLL says that it gave all."""
-        assert self._native is not None
-        context, instrument = self.context, self.context.config.instruments[index]
-        now_ns = self._mapping.market_at(context.clock.monotonic_ns())
-        release.begin_history(self._native.address, index)
-        try:
-            self._market.request_history(instrument.symbol, instrument.exchange, from_ns, now_ns + SECOND_NS)
-        except DllError as error:
-            context.log.warning("history of %s refused: %s", instrument.symbol, error)
-            return False
-        give_up_ns = context.clock.monotonic_ns() + int(context.config.dll.history_timeout_s * 1e9)
-        while not self._native["history_done"]:
-            context.beat()
-            if context.stop_requested() or context.clock.monotonic_ns() > give_up_ns:
-                context.log.warning(
-                    "history of %s stopped at %d %%", instrument.symbol, self._native["history_progress"]
-                )
-                return False
-            context.wait(5_000_000)
-        return True
-
-    def _backfill(self, index: int) -> None:
-        assert self._native is not None
-        native, context = self._native, self.context
-        instrument = context.config.instruments[index]
-        bar_ns = instrument.bar_seconds * SECOND_NS
-        now_ns = self._mapping.market_at(context.clock.monotonic_ns())
-        from_ns = trading_span_before(instrument, now_ns, context.config.dll.history_bars)
-        from_ns -= from_ns % bar_ns  # whole bars only
-        if not self._fetch(index, from_ns):
-            return
-        staged = native.staging[: native["staged"]]
-        bars = history_bars(staged, bar_ns, native.sessions(index), now_ns, context.config.dll.history_bars, index)
-        for place in range(len(bars)):
-            release.store_candle(native.address, bars[place : place + 1].ctypes.data)
-        context.counters.add("history_bars", len(bars))
-
     def _refuse_invalid(self) -> None:
         invalid = []
         while not self._invalid.empty():
@@ -212,7 +161,7 @@ class IngestStage(Stage):
         if now_ns >= self._next_clock_ns:
             self._next_clock_ns = now_ns + CLOCK_EVERY_NS
             self._read_clock(1)
-            self._watch_connection(now_ns)
+            self._watch_feed(now_ns)
             self._refuse_invalid()
         self._references.look(now_ns)
         return 0
@@ -229,22 +178,52 @@ class IngestStage(Stage):
         self.context.counters.set("clock_jumps", self._mapping.jumps)
         set_market_clock(self.context.run, self._mapping.offset_ns, 0, self._mapping.speed)
 
-    def _watch_connection(self, now_ns: int) -> None:
+    def _watch_feed(self, now_ns: int) -> None:
         assert self._session is not None and self._native is not None
-        last_ns = self._native["last_market_event_ns"]
-        if last_ns:
-            self.context.counters.set("feed_age_ms", (now_ns - last_ns) // 1_000_000)
+        counters, native = self.context.counters, self._native
+        trade_ns, book_ns = native["last_trade_event_ns"], native["last_book_event_ns"]
+        if max(trade_ns, book_ns):
+            counters.set("feed_age_ms", max(0, now_ns - max(trade_ns, book_ns)) // 1_000_000)
+        losses = self._losses  # before the states: a loss is counted after they have changed
         connected = self._session.connected
-        if self._was_connected and not connected:
-            self.context.counters.add("connection_losses")
-            self.context.log.error("connection lost: %s", self._session.missing())
-            for index in range(len(self.context.config.instruments)):
-                release.hold(self._native.address, index)
-        elif connected and not self._was_connected:
-            self.context.log.warning("connected again")
+        if not connected and self._seemed_connected and losses == self._losses_seen:
+            self._on_loss()  # no market state said so, yet something is missing
+            losses = self._losses
+        self._losses_seen, self._seemed_connected = losses, connected
+        facts = Facts(now_ns, connected, losses, trade_ns, book_ns)
+        while (step := self._feed.step(facts)) is not Step.NOTHING:
+            self._take(step)
+
+    def _take(self, step: Step) -> None:
+        assert self._session is not None
+        counters, log = self.context.counters, self.context.log
+        if step is Step.LOST:
+            counters.add("connection_losses")
+            log.error("connection lost: %s", self._session.missing() or "it is back already")
+        elif step is Step.BACK:
+            log.warning("connected again")
             self._read_clock(CLOCK_READINGS)
-            self._catch_up(GAP_CONNECTION_LOST)
-        self._was_connected = connected
+            self._catch_up.after_a_loss(GAP_CONNECTION_LOST)
+        elif step is Step.SILENT:
+            counters.add("feed_silences")
+            log.error("nothing has come for %g s although connected", self.context.config.dll.silent_after_s)
+            self._catch_up.hold()
+        elif step is Step.ALIVE:
+            self._catch_up.after_a_loss(GAP_FEED_SILENT)
+        elif step is Step.DOUBT and self._catch_up.missing_trades():
+            counters.add("feed_silences")
+            log.error("trades are missing although connected")
+            self._catch_up.hold()
+            self._catch_up.after_a_loss(GAP_FEED_SILENT)
+
+    def _on_state(self, kind: int, value: int) -> None:
+        """On the ConnectorThread: before anything else can come, what comes after a loss is held."""
+        if kind == StateType.MARKET_DATA and value not in MARKET_CONNECTED:
+            self._on_loss()
+
+    def _on_loss(self) -> None:
+        self._catch_up.hold()
+        self._losses += 1
 
     def on_close(self) -> None:
         if self._session is not None:

@@ -52,6 +52,7 @@ COUNTERS = (
     "parked",
     "park_overflow",
     "history_overflow",
+    "history_strays",
 )
 (
     C_TRADE_CALLBACKS,
@@ -73,6 +74,7 @@ COUNTERS = (
     C_PARKED,
     C_PARK_OVERFLOW,
     C_HISTORY_OVERFLOW,
+    C_HISTORY_STRAYS,
 ) = range(len(COUNTERS))
 
 CONTEXT = np.dtype(
@@ -101,7 +103,8 @@ CONTEXT = np.dtype(
         ("history_symbol", "<i8"),  # which symbol's history is under way, -1 none
         ("history_progress", "<i8"),
         ("history_done", "<i8"),
-        ("last_market_event_ns", "<i8"),  # monotonic: when the DLL last brought any market data
+        ("last_trade_event_ns", "<i8"),  # monotonic: when the DLL last brought a trade,
+        ("last_book_event_ns", "<i8"),  # and a depth notice, of any symbol
     ],
     align=True,
 )
@@ -127,7 +130,8 @@ SYMBOL = np.dtype(
         ("exchange", "<i4", (4,)),
         ("bar_ns", "<i8"),
         ("last_ts_ns", "<i8"),
-        ("hold", "<i8"),  # 1: events are kept back while history is fetched
+        ("last_trade_ns", "<i8"),  # the exchange's own stamp of the newest trade that was published
+        ("hold", "<i8"),  # not 0: events are kept back while history is fetched; how often that was asked for
         ("parked", "<i8"),
         ("park", "<u8"),  # TRADE records
         ("numbers", "<u8"),  # bit for each trade number seen on `number_date`

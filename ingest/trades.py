@@ -110,6 +110,17 @@ def fill_record(context, index, ts_ns):  # type: ignore[no-untyped-def]
 
 
 @inline
+def was_seen(symbol, date, number):  # type: ignore[no-untyped-def]
+    """Whether (date, number) was published; remembers nothing. Of a date that is over everything counts as seen."""
+    if date != symbol.number_date:
+        return date < symbol.number_date
+    if number < NUMBER_BITS:
+        bits = carray(at(np.uint64(symbol.numbers)), NUMBER_BITS // 64, np.uint64)
+        return bits[number >> 6] & (np.uint64(1) << np.uint64(number & 63)) != np.uint64(0)
+    return number <= symbol.number_highest
+
+
+@inline
 def is_repeat(context, symbol, date, number):  # type: ignore[no-untyped-def]
     """Whether (date, number) was seen; remembers it. A new date forgets the one before.
 

@@ -76,7 +76,9 @@ class Schedule:
 def _start_ns(fault: Fault, first_ns: int, timezone: str) -> int:
     if fault.at is not None:
         return next_at(first_ns - 1, fault.at, timezone)
-    return first_ns + int((fault.after_s or 0.0) * 1e9)
+    if fault.after_s is not None:
+        return first_ns + int(fault.after_s * 1e9)
+    return 0  # before everything else
 
 
 def _reached(fault: Fault, events: int, orders: int) -> bool:

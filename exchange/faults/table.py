@@ -25,7 +25,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
-    """When it starts: at most one of these; none: at once (the command line's way)."""
+    """When it starts: at most one of these; none: at once, in a scenario before the market does."""
 
     at: LocalTime | None = None  # market time of the first instrument's place, "10:05"; the next time it is that late
     after_s: Annotated[float, Meta(ge=0)] | None = None  # market seconds since the first event

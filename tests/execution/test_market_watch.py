@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from execution.market_watch import BATCH, BATCHES_A_TURN, MarketWatch
+from execution.market_watch import BATCH, BATCHES_A_TURN, STALE_BOOK_NS, MarketWatch
 from shm.layouts import BOOK, FLAG_REFILLED, KIND_BOOK, KIND_GAP, KIND_TRADE, TRADE
 from tests.execution.rig import HandReader
 
@@ -103,3 +103,16 @@ def test_a_flood_is_taken_in_bounded_turns() -> None:
     feed.trades.waiting.extend([row] * (BATCH * BATCHES_A_TURN + 5))
     assert feed.watch.refresh() == BATCH * BATCHES_A_TURN
     assert feed.watch.refresh() == 5
+
+
+def test_a_book_that_trades_have_left_behind_is_forgotten_until_the_next_one() -> None:
+    feed = Feed()
+    feed.book(99.5, 100.5)
+    feed.trade(100.0, ts_ns=10 + STALE_BOOK_NS)
+    assert prices(feed) == (100.0, 99.5, 100.5)
+    feed.trade(100.0, ts_ns=11 + STALE_BOOK_NS)
+    last, bid, ask = prices(feed)
+    assert last == 100.0 and math.isnan(bid) and math.isnan(ask)
+    feed.seq = STALE_BOOK_NS
+    feed.book(98.5, 99.0)
+    assert prices(feed) == (100.0, 98.5, 99.0)

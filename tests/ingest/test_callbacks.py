@@ -249,8 +249,10 @@ def test_held_events_come_after_history_and_once(bench: Bench) -> None:
     for number, second in ((10, 0), (20, 1), (30, 2), (40, 3)):
         bench.history(DllTrade(OPENING_NS + second * SECOND, number), flags=2 if number == 40 else 0)
     assert bench.native["history_done"] == 1
-    release.store_gap(bench.native.address, 0, 1, OPENING_NS, OPENING_NS + SECOND, 0)
-    release.release(bench.native.address, 0, True)
+    known = np.zeros(2, np.int64)
+    release.compare(bench.native.address, 0, OPENING_NS + MINUTE, known.ctypes.data)
+    assert known.tolist() == [2, 2], "10 is published, 40 is kept back; 20 and 30 never came"
+    assert release.release(bench.native.address, 0, 1, 1, OPENING_NS, OPENING_NS + SECOND, 0, True)
     bench.trade(DllTrade(OPENING_NS + 4 * SECOND, 50))
     rows = bench.read("trades")
     assert rows["kind"].tolist() == [KIND_TRADE, KIND_GAP, *[KIND_TRADE] * 4]
@@ -259,6 +261,29 @@ def test_held_events_come_after_history_and_once(bench: Bench) -> None:
     assert rows["ingest_seq"].tolist() == sorted(rows["ingest_seq"].tolist())
     assert (rows["gap_from_ns"][1], rows["cause"][1], rows["gap_trades_missing"][1]) == (OPENING_NS, 1, 0)
     assert len(bench.read("book")) == 1  # the book as it stands when the hold ends
+
+
+def test_a_hold_that_is_asked_for_again_outlives_the_first_history(bench: Bench) -> None:
+    bench.trade(DllTrade(OPENING_NS, 10))
+    release.hold(bench.native.address, 0)
+    release.hold(bench.native.address, 0)  # the connection was lost once more
+    bench.trade(DllTrade(OPENING_NS + SECOND, 30))
+    assert not release.release(bench.native.address, 0, 1, 2, OPENING_NS, OPENING_NS, 0, False)
+    assert bench.read("trades")["trade_number"].tolist() == [10]
+    assert release.release(bench.native.address, 0, 2, 2, OPENING_NS, OPENING_NS, -1, False)
+    assert bench.read("trades")["kind"].tolist() == [KIND_GAP, KIND_TRADE]
+    bench.trade(DllTrade(OPENING_NS + SECOND, 40))
+    assert bench.read("trades")["trade_number"].tolist() == [40]
+
+
+def test_late_answers_to_another_request_are_kept_out(bench: Bench) -> None:
+    bench.history(DllTrade(OPENING_NS, 1))
+    release.begin_history(bench.native.address, 0)
+    bench.history(DllTrade(OPENING_NS, 2), "WINFUT", flags=2)
+    assert (bench.native["staged"], bench.native["history_done"]) == (0, 0)
+    bench.history(DllTrade(OPENING_NS, 3), flags=2)
+    assert (bench.native["staged"], bench.native["history_done"]) == (1, 1)
+    assert bench.count("history_strays") == 2
 
 
 def test_a_new_incarnation_learns_from_its_rings(bench: Bench) -> None:
