@@ -32,7 +32,7 @@ def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> C
     overrides: nested tables of the same shape as the file. Raises ConfigError.
     """
     path = path or DEFAULT
-    table = _read(path)
+    table = _with_own_files(_read(path), path)
     merged = _with_sessions(merge(table, overrides or {}), path)
     try:
         config = msgspec.convert(merged, Config)
@@ -41,6 +41,15 @@ def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> C
     _check_finite(merged, "$", path)
     _check_whole(config, path)
     return config
+
+
+def _with_own_files(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A scenario that a file names stands beside it, wherever the stages are started."""
+    exchange = table.get("exchange")
+    scenario = exchange.get("scenario") if isinstance(exchange, dict) else None
+    if not isinstance(scenario, str) or not scenario:
+        return table
+    return merge(table, {"exchange": {"scenario": str((path.parent / scenario).resolve())}})
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

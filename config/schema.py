@@ -96,7 +96,7 @@ class Exchange(_Section):
     episodes_per_hour: NotNegative = 12.0  # generated market: planted from the seed, fewer below 10 trades/s; 0: none
     episodes: tuple[PlantedEpisode, ...] = ()  # generated market: planted besides, in every instrument
     ack_latency_ms: NotNegative = 1.0
-    scenario: str = ""  # TOML file of faults and when they start (docs/faults.md); empty: none
+    scenario: str = ""  # TOML file of faults (docs/faults.md), beside this one; empty: none
     self_match: Literal["allow", "cancel_incoming", "cancel_resting", "cancel_both"] = "cancel_resting"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.load import FOLDER, ConfigError, load, merge
+from config.load import DEFAULT, FOLDER, ConfigError, load, merge
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.name)
@@ -99,3 +99,11 @@ def test_a_table_that_cannot_be_used_is_refused(tmp_path: Path, more: str, messa
     path.write_text(more if BASE in more else BASE + more)
     with pytest.raises(ConfigError, match=message):
         load(path)
+
+
+def test_a_scenario_stands_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = DEFAULT.read_text(encoding="utf-8").replace("[exchange]", '[exchange]\nscenario = "faults.toml"')
+    path.write_text(text, encoding="utf-8")
+    assert load(path).exchange.scenario == str((tmp_path / "faults.toml").resolve())
+    assert load(path, {"exchange": {"scenario": "elsewhere"}}).exchange.scenario == "elsewhere"
