@@ -27,7 +27,7 @@ HEADER = np.dtype([("length", "<u4"), ("type", "<u2"), ("version", "<u2")])  # l
 LOGIN, SUBSCRIBE, HISTORY, SEND_ORDER, CHANGE_ORDER, CANCEL_ORDER, CANCEL_ALL, ZERO_POSITION = range(1, 9)
 # server to client
 LOGIN_REPLY, ACCOUNT, INSTRUMENT, LOGIN_DONE, CLOCK, TRADE, BOOK, HISTORY_TRADE, HISTORY_END = range(64, 73)
-ORDER, POSITION, TICKER_STATE, STATE, FAULT = range(73, 78)
+ORDER, POSITION, TICKER_STATE, STATE, FAULT, DAILY = range(73, 79)
 
 # fmt: off
 LOGIN_BODY = np.dtype([("key", "S32"), ("user", "S64"), ("password", "S64"), ("full", "u1"), ("pad", "V7")])
@@ -94,6 +94,13 @@ POSITION_BODY = np.dtype([
 ])  # open_quantity >= 0 with open_side 1 buy, 2 sell, 0 flat
 TICKER_STATE_BODY = np.dtype([("index", "<i4"), ("state", "<i4"), ("ts_ns", "<i8")])
 STATE_BODY = np.dtype([("type", "<i4"), ("value", "<i4")])  # passed on to the state callback as it is
+DAILY_BODY = np.dtype([
+    ("index", "<i4"), ("pad", "V4"), ("ts_ns", "<i8"),
+    ("open", "<f8"), ("high", "<f8"), ("low", "<f8"), ("close", "<f8"), ("volume", "<f8"), ("adjust", "<f8"),
+    ("max_limit", "<f8"), ("min_limit", "<f8"), ("volume_buyer", "<f8"), ("volume_seller", "<f8"),
+    ("quantity", "<i4"), ("trades", "<i4"), ("open_contracts", "<i4"), ("quantity_buyer", "<i4"),
+    ("quantity_seller", "<i4"), ("trades_buyer", "<i4"), ("trades_seller", "<i4"), ("pad_2", "V4"),
+])  # the order of the daily callback's arguments
 FAULT_BODY = np.dtype([("kind", "<i4"), ("count", "<i4"), ("code", "<i4"), ("value", "<i4")])
 # fmt: on
 
@@ -111,6 +118,7 @@ BODIES: dict[int, np.dtype[Any]] = {
     LOGIN_REPLY: LOGIN_REPLY_BODY, ACCOUNT: ACCOUNT_BODY, INSTRUMENT: INSTRUMENT_BODY, LOGIN_DONE: LOGIN_DONE_BODY,
     CLOCK: CLOCK_BODY, TRADE: TRADE_BODY, BOOK: BOOK_BODY, HISTORY_TRADE: TRADE_BODY, HISTORY_END: HISTORY_END_BODY,
     ORDER: ORDER_BODY, POSITION: POSITION_BODY, TICKER_STATE: TICKER_STATE_BODY, STATE: STATE_BODY, FAULT: FAULT_BODY,
+    DAILY: DAILY_BODY,
 }  # fmt: skip
 """Message type -> body. Every body is a multiple of 4 bytes; none has implicit padding."""
 

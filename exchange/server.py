@@ -23,7 +23,7 @@ from exchange.faults.library import telling
 from exchange.faults.stream import heard, struck
 from exchange.faults.table import ConnectionLost, Fault, name_of
 from exchange.listener import listen
-from exchange.market import Array, Batch
+from exchange.market import KIND_TRADE, Array, Batch
 from exchange.orders import Order
 from exchange.session import Pieces, Session
 from exchange.tally import Tally
@@ -124,6 +124,14 @@ class Server:
                 fields = {"index": listing.index, "state": change.state, "ts_ns": change.ns}
                 for session in self._logged_in():
                     self._guarded(session, self._send, session, protocol.TICKER_STATE, fields)
+
+    def tell_daily(self, instrument: int, figures: dict[str, object]) -> None:
+        """Tell the figures of an instrument's day to those who get its trades."""
+        for listing in self.desk.listings.all:
+            if listing.instrument == instrument:
+                fields = {"index": listing.index, **figures}
+                for session in [each for each in self._logged_in() if each.wanted[KIND_TRADE, listing.index]]:
+                    self._guarded(session, self._send, session, protocol.DAILY, fields)
 
     def tell_clock(self, moment: Moment) -> None:
         """Tell every client the market's time and whether it runs."""

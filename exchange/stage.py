@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from exchange.build import BadTape, build_market
+from exchange.daily import DailyFigures
 from exchange.desk import Desk
 from exchange.engine import Engine
 from exchange.episodes import BadSchedule
@@ -38,6 +39,7 @@ from tape.format import TapeError
 EVENTS_A_TURN = 4096  # so that sockets and commands are looked at between
 BATCH_EVENTS = 1024
 BURST_TURN_NS = 1_000_000
+DAILY_EVERY_NS = 1_000_000_000
 
 
 class ExchangeStage(Stage):
@@ -76,6 +78,7 @@ class ExchangeStage(Stage):
             Running(),
         )
         self._flicker = Flicker()
+        self._daily, self._next_daily_ns = DailyFigures(config.instruments), 0
         self._burst_ns: int | None = None
         schedule = Schedule(faults, first_ns, config.instruments[0].timezone)
         self._switchboard = Switchboard(schedule, FaultBox(context.run_folder), self._tally, context.log)
@@ -110,6 +113,10 @@ class ExchangeStage(Stage):
         moment = self._moment()
         arrived, events = self._desk.arrive(moment.monotonic_ns, moment.market_ns)
         self.server.tell(events)
+        if moment.monotonic_ns >= self._next_daily_ns:
+            self._next_daily_ns = moment.monotonic_ns + DAILY_EVERY_NS
+            for instrument, figures in self._daily.news():
+                self.server.tell_daily(instrument, figures)
         done += arrived + self.server.poll(0, self._moment)
         if done:
             self._publish_counters()
@@ -159,6 +166,7 @@ class ExchangeStage(Stage):
             if batch is not None:
                 done += len(batch.kinds)
                 self._flicker.see(batch)
+                self._daily.see(batch)
                 self.server.publish(batch)
                 self.server.tell(self.engine.on_batch(batch))
             elif until_ns < to_ns:
@@ -177,6 +185,8 @@ class ExchangeStage(Stage):
         expired = self._day.expired(change.instrument, change.ns)
         events = self.engine.set_state(change.instrument, change.state, change.ns, expired=expired)
         self.server.tell_state(change)
+        if change.state == TickerState.CLOSED:
+            self._daily.end(change.instrument)
         self.server.tell(events)
 
     def _sleep_ns(self, timeout_ns: int) -> int:

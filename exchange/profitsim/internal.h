@@ -64,6 +64,7 @@ typedef struct {
     _Atomic(OrderCallback) order;
     _Atomic(AccountCallback) order_history;
     _Atomic(ProgressCallback) progress;
+    _Atomic(DailyCallback) daily;
     _Atomic(TickerStateCallback) ticker_state;
     _Atomic(AssetCallback) invalid_ticker;
     _Atomic(PositionCallback) position;
@@ -149,6 +150,7 @@ bool on_instrument(const wire_instrument *);
 bool on_trade(const wire_trade *, bool history);
 bool on_history_end(const wire_history_end *);
 bool on_ticker_state(const wire_ticker_state *);
+bool on_daily(const wire_daily *);
 
 /* depth.c, offers.c */
 bool on_book(const wire_book *);

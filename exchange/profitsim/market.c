@@ -229,3 +229,14 @@ bool on_ticker_state(const wire_ticker_state *message) {
     FIRE(ticker_state, lend_record(&instrument->record), lend_text(date), message->state);
     return true;
 }
+
+bool on_daily(const wire_daily *d) {
+    const instrument_t *instrument = instrument_numbered(d->index);
+    if (instrument == NULL || !atomic_load(&instrument->trades)) return true;
+    wchar_t date[DATE_LENGTH];
+    format_local(d->ts_ns, date);
+    FIRE(daily, lend_record(&instrument->record), lend_text(date), d->open, d->high, d->low, d->close, d->volume,
+         d->adjust, d->max_limit, d->min_limit, d->volume_buyer, d->volume_seller, d->quantity, d->trades,
+         d->open_contracts, d->quantity_buyer, d->quantity_seller, d->trades_buyer, d->trades_seller);
+    return true;
+}

@@ -248,6 +248,11 @@ typedef void(CALL *OfferBookCallback)(const TAssetIDRec *, int32_t action, int32
                                       uint8_t has_agent, const wchar_t *date, uint8_t *sell, uint8_t *buy);
 typedef void(CALL *OrderCallback)(const TConnectorOrderIdentifier *);
 typedef void(CALL *AccountCallback)(const TConnectorAccountIdentifier *);
+typedef void(CALL *DailyCallback)(const TAssetIDRec *, const wchar_t *date, double open, double high, double low,
+                                  double close, double volume, double adjust, double max_limit, double min_limit,
+                                  double volume_buyer, double volume_seller, int32_t quantity, int32_t trades,
+                                  int32_t open_contracts, int32_t quantity_buyer, int32_t quantity_seller,
+                                  int32_t trades_buyer, int32_t trades_seller);
 typedef void(CALL *ProgressCallback)(const TAssetIDRec *, int32_t percent);
 typedef void(CALL *TickerStateCallback)(const TAssetIDRec *, const wchar_t *date, int32_t state);
 typedef void(CALL *AssetCallback)(const TConnectorAssetIdentifier *);

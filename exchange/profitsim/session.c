@@ -150,6 +150,7 @@ bool handle_message(uint16_t type, const void *body) {
     case WIRE_LOGIN_DONE: return on_login_done();
     case WIRE_STATE: FIRE(state, ((const wire_state *)body)->type, ((const wire_state *)body)->value); return true;
     case WIRE_FAULT: return on_fault(body);
+    case WIRE_DAILY: return on_daily(body);
     default: return false;
     }
 }
@@ -207,7 +208,7 @@ static bool configure_from_environment(void) {
 }
 
 static int32_t initialise(bool full, const wchar_t *key, const wchar_t *user, const wchar_t *password,
-                          StateCallback state, ProgressCallback progress) {
+                          StateCallback state, DailyCallback daily, ProgressCallback progress) {
     if (refused_on_connector()) return NL_INTERNAL_ERROR;
     int32_t code = NL_OK;
     mutex_lock(&session.life);
@@ -225,6 +226,7 @@ static int32_t initialise(bool full, const wchar_t *key, const wchar_t *user, co
         session_reset();
         atomic_store(&sim.stopping, false);
         atomic_store(&sim.callbacks.state, state);
+        atomic_store(&sim.callbacks.daily, daily);
         atomic_store(&sim.callbacks.progress, progress);
         atomic_store(&sim.running, true);
         if (!network_start() || !thread_start(&session.thread, connector_thread)) {
@@ -238,20 +240,20 @@ static int32_t initialise(bool full, const wchar_t *key, const wchar_t *user, co
 
 /* The slots of trade, book and history callbacks are for older forms of them: this library fires none of those. */
 API int32_t CALL DLLInitializeMarketLogin(const wchar_t *key, const wchar_t *user, const wchar_t *password,
-                                          StateCallback state, void *trade, void *daily, void *price_book,
+                                          StateCallback state, void *trade, DailyCallback daily, void *price_book,
                                           void *offer_book, void *history_trade, ProgressCallback progress,
                                           void *tiny_book) {
-    (void)trade, (void)daily, (void)price_book, (void)offer_book, (void)history_trade, (void)tiny_book;
-    return initialise(false, key, user, password, state, progress);
+    (void)trade, (void)price_book, (void)offer_book, (void)history_trade, (void)tiny_book;
+    return initialise(false, key, user, password, state, daily, progress);
 }
 
 API int32_t CALL DLLInitializeLogin(const wchar_t *key, const wchar_t *user, const wchar_t *password,
                                     StateCallback state, void *history, void *order_change, void *account, void *trade,
-                                    void *daily, void *price_book, void *offer_book, void *history_trade,
+                                    DailyCallback daily, void *price_book, void *offer_book, void *history_trade,
                                     ProgressCallback progress, void *tiny_book) {
-    (void)history, (void)order_change, (void)account, (void)trade, (void)daily;
+    (void)history, (void)order_change, (void)account, (void)trade;
     (void)price_book, (void)offer_book, (void)history_trade, (void)tiny_book;
-    return initialise(true, key, user, password, state, progress);
+    return initialise(true, key, user, password, state, daily, progress);
 }
 
 API int32_t CALL DLLFinalize(void) {
@@ -309,6 +311,7 @@ SETTER(SetTradeCallbackV2, TradeCallback, trade)
 SETTER(SetHistoryTradeCallbackV2, TradeCallback, history)
 SETTER(SetPriceDepthCallback, DepthCallback, depth)
 SETTER(SetOfferBookCallbackV2, OfferBookCallback, offer_book)
+SETTER(SetDailyCallback, DailyCallback, daily)
 SETTER(SetSerieProgressCallback, ProgressCallback, progress)
 SETTER(SetChangeStateTickerCallback, TickerStateCallback, ticker_state)
 SETTER(SetInvalidTickerCallback, AssetCallback, invalid_ticker)

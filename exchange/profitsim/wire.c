@@ -29,6 +29,7 @@ static const struct {
     {WIRE_HISTORY_END, sizeof(wire_history_end)}, {WIRE_ORDER, sizeof(wire_order)},
     {WIRE_POSITION, sizeof(wire_position)},       {WIRE_TICKER_STATE, sizeof(wire_ticker_state)},
     {WIRE_STATE, sizeof(wire_state)},             {WIRE_FAULT, sizeof(wire_fault)},
+    {WIRE_DAILY, sizeof(wire_daily)},
 };
 
 void wire_reset(void) {

@@ -28,7 +28,8 @@ enum {
     WIRE_POSITION,
     WIRE_TICKER_STATE,
     WIRE_STATE,
-    WIRE_FAULT
+    WIRE_FAULT,
+    WIRE_DAILY
 };
 
 /* kinds of WIRE_FAULT */
@@ -181,6 +182,15 @@ typedef struct {
 typedef struct {
     int32_t kind, count, code, value;
 } wire_fault;
+
+typedef struct {
+    int32_t index;
+    uint8_t pad[4];
+    int64_t ts_ns;
+    double open, high, low, close, volume, adjust, max_limit, min_limit, volume_buyer, volume_seller;
+    int32_t quantity, trades, open_contracts, quantity_buyer, quantity_seller, trades_buyer, trades_seller;
+    uint8_t pad_2[4];
+} wire_daily;
 
 /* sizes that a wrong pad would change; offsets are tested through profitsim_layout */
 _Static_assert(sizeof(wire_header) == 8, "header");

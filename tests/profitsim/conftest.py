@@ -66,6 +66,7 @@ class Rig:
             "progress",
             "ticker_state",
             "invalid_ticker",
+            "daily",
             "order",
             "order_history",
             "position",

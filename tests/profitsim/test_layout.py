@@ -49,6 +49,7 @@ WIRE_STRUCTS = {
     "wire_ticker_state": protocol.TICKER_STATE_BODY,
     "wire_state": protocol.STATE_BODY,
     "wire_fault": protocol.FAULT_BODY,
+    "wire_daily": protocol.DAILY_BODY,
 }
 WIRE_TYPES = {
     name: getattr(protocol, name.removeprefix("WIRE_").replace("SEND", "SEND_ORDER").replace("CHANGE", "CHANGE_ORDER"))
@@ -57,7 +58,7 @@ WIRE_TYPES = {
                  "WIRE_BOOK", "WIRE_HISTORY_TRADE", "WIRE_HISTORY_END", "WIRE_ORDER", "WIRE_POSITION",
                  "WIRE_TICKER_STATE", "WIRE_STATE",
                  "WIRE_FAULT", "WIRE_FAULT_DETAILS", "WIRE_FAULT_ABORT", "WIRE_FAULT_GROUPS", "WIRE_FAULT_FULL_BOOK",
-                 "WIRE_FAULT_OFFERS")
+                 "WIRE_FAULT_OFFERS", "WIRE_DAILY")
 } | {"WIRE_CANCEL": protocol.CANCEL_ORDER, "WIRE_ZERO": protocol.ZERO_POSITION}  # fmt: skip
 
 Layout = dict[str, int]

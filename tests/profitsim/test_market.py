@@ -84,6 +84,20 @@ def test_the_trade_pointer_dies_with_its_callback(rig: Rig) -> None:
     rig.library.dll.SetStateCallback(None)
 
 
+def test_the_figures_of_the_day_come_in_the_order_of_the_callback(rig: Rig) -> None:
+    rig.connect()
+    names = [name for name in wire.DAILY_BODY.names or () if name not in ("index", "pad", "pad_2", "ts_ns")]
+    fields = {name: float(n) if n <= 10 else n for n, name in enumerate(names, 1)}
+    rig.server.send(wire.DAILY, index=0, ts_ns=NOON_NS, **fields)
+    Market(rig.library).subscribe("WDOFUT", "F")
+    rig.server.wait_for(wire.SUBSCRIBE)
+    rig.server.send(wire.DAILY, index=0, ts_ns=NOON_NS, **fields)
+    rig.server.send(wire.DAILY, index=63)
+    rig.settle()
+    numbers = (*map(float, range(1, 11)), *range(11, 18))
+    assert rig.heard.of("daily") == [("WDOFUT", "F", "24/11/2025 12:00:00.000", numbers)]
+
+
 def test_only_what_is_subscribed_is_heard(rig: Rig) -> None:
     rig.connect()
     market = Market(rig.library)
