@@ -9,7 +9,6 @@
         return NL_OK;                                                                                                  \
     }
 
-SETTER_WITHOUT_EVENT(SetDailyCallback)
 SETTER_WITHOUT_EVENT(SetAssetListCallback)
 SETTER_WITHOUT_EVENT(SetAssetListInfoCallback)
 SETTER_WITHOUT_EVENT(SetAssetListInfoCallbackV2)

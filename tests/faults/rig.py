@@ -28,8 +28,9 @@ from exchange.stage import ExchangeStage
 from execution.contracts import contracts_of
 from execution.events import ENTRY, LIMIT
 from execution.market_watch import MarketWatch
-from execution.risk.gate import RiskGate
-from execution.risk.request import Facts, Request, Trading
+from execution.risk.gate import CHECKS
+from execution.risk.request import Facts, Request
+from execution.risk.states import Trading
 from execution.sizing import BUY
 from features.checkpoint import private_segments
 from features.stage import FeatureStage
@@ -49,6 +50,7 @@ SPEED = 30.0
 SILENT_AFTER_S = 0.6
 PATIENCE_S = 30.0
 SPECIALIST_NEEDS = ("order_flow",)
+OF_THE_DATA = ("pipeline_age", "exchange_age", "price_collar", "spread")  # the gate's checks that rest on market data
 _numbers = itertools.count()
 
 
@@ -59,7 +61,7 @@ def config_of(**exchange: Any) -> Config:
         instruments=(Instrument(symbol="WDOFUT", tick=0.5, point_value=10.0),),
         exchange=Exchange(**(settings | exchange)),
         dll=Dll(history_bars=20, history_timeout_s=0.7, silent_after_s=SILENT_AFTER_S),
-        risk=Risk(max_orders_per_s=1_000_000, max_orders_per_min=100_000_000),
+        risk=Risk(max_spread_ticks=1_000),  # the market is made up: how wide it is says nothing
     )
 
 
@@ -113,7 +115,7 @@ class Pipeline:
         self.rows: dict[str, Any] = {ring: np.zeros(0, RINGS[ring][0]) for ring in ("trades", "book", "features")}
         self._readers = {ring: self._reader(ring) for ring in self.rows}
         self._watch = MarketWatch(self._reader("trades"), self._reader("book"), 1)
-        self._gate = RiskGate(config.risk)
+        self._contract = contracts_of(config)[0]
 
     def _reader(self, ring: str) -> RingReader:
         return RingReader(attach_ring(self.prefix + ring, RINGS[ring][0], self.info.ring_capacity(ring)), RINGS[ring][0])
@@ -201,20 +203,22 @@ class Pipeline:
         return int(self.rows["features"]["ready"][-1]) if len(self.rows["features"]) else 0
 
     def against_entry(self) -> dict[str, str]:
-        """Why no entry goes out now: what silences a specialist, and what the gate refuses. Empty: one could."""
+        """Why no entry goes out now: what silences a specialist, and what the gate refuses for its data. Empty: one could."""
         self.look()
         quote, vectors = self._watch.quote(0), self.rows["features"]
         found = {"signals": why_silent(int(vectors["ready"][-1]), SPECIALIST_NEEDS) if len(vectors) else "no vector yet"}
-        market_ns = self.clock.market_ns()
         facts = Facts(
-            now_ns=monotonic_ns(), market_now_ns=market_ns, position=0, working_entries=0, trades_today=0, day_profit=0.0,
-            last=quote.last, bid=quote.bid, ask=quote.ask,
-            base_recv_ns=int(vectors["recv_ns"][-1]) if len(vectors) else 0, market_ts_ns=quote.ts_ns,
-            upstream_problem="", broker_problem="", trading=Trading.ACTIVE,
+            now_ns=monotonic_ns(), market_now_ns=self.clock.market_ns(), trading=Trading.ACTIVE, position=0,
+            working_entries=0, open_orders=0, notional=0.0, margin=0.0, own_bid=-math.inf, own_ask=math.inf, twin="",
+            trades_today=0, messages_today=0, fills_today=0, day_profit=0.0, day_peak=0.0, losses_in_row=0,
+            market_lost_ns=0, market_entered_ns=0, last=quote.last, bid=quote.bid, ask=quote.ask,
+            market_ts_ns=quote.ts_ns, base_recv_ns=int(vectors["recv_ns"][-1]) if len(vectors) else 0,
+            reference_bid=quote.bid, reference_ask=quote.ask, reference_ns=monotonic_ns(), unready="",
+            upstream_problem="", broker_problem="",
         )  # fmt: skip
         price = quote.ask if math.isfinite(quote.ask) else 5400.0
-        request = Request(ENTRY, contracts_of(self.config)[0], BUY, 1, LIMIT, price, -1.0, price)
-        found |= self._gate.refusals(request, facts)
+        request = Request(ENTRY, self._contract, BUY, 1, LIMIT, price, -1.0, price)
+        found |= {name: CHECKS[name](request, facts, self.config.risk) for name in OF_THE_DATA}
         return {name: reason for name, reason in found.items() if reason}
 
     # -- waiting
