@@ -113,8 +113,9 @@ class CatchUp:
 
     def _ask_since_last_trade(self, index: int, before_ns: int = LAST_NS) -> Answer:
         """before_ns: trades stamped later do not count as missing."""
-        since_ns = int(self._native.symbols["last_trade_ns"][index] or self._native.symbols["last_ts_ns"][index])
-        done = self._fetch(index, (since_ns - OVERLAP_NS) // SECOND_NS * SECOND_NS)
+        trade_ns = int(self._native.symbols["last_trade_ns"][index])
+        since_ns = trade_ns - OVERLAP_NS if trade_ns else int(self._native.symbols["last_ts_ns"][index])
+        done = self._fetch(index, since_ns // SECOND_NS * SECOND_NS)
         found = np.zeros(2, np.int64)
         release.compare(self._native.address, index, before_ns, found.ctypes.data)
         known, missing = found.tolist()

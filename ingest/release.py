@@ -78,8 +78,9 @@ def _refill(context, index):  # type: ignore[no-untyped-def]
     staging = carray(at(np.uint64(context.staging)), STAGED, STAGE)
     for place in range(context.staged):
         staged = staging[place]
-        if is_repeat(context, symbol, np.int64(staged.date), staged.number):
+        if was_seen(symbol, np.int64(staged.date), staged.number):
             continue
+        is_repeat(context, symbol, np.int64(staged.date), staged.number)  # from now on it is one
         record.ts_ns = staged.ts_ns
         record.recv_ns = monotonic_now_ns(context)
         record.aggressor = aggressor_of(staged.trade_type)

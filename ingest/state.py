@@ -136,7 +136,8 @@ SYMBOL = np.dtype(
         ("park", "<u8"),  # TRADE records
         ("numbers", "<u8"),  # bit for each trade number seen on `number_date`
         ("number_date", "<i8"),
-        ("number_highest", "<i8"),
+        ("number_lowest", "<i8"),
+        ("number_highest", "<i8"),  # -1: none yet
         ("in_group", "<i8"),  # between prepare and flush
         ("auction", "<i8"),  # this group brought theoretical values
         ("dirty", "<i8", (2,)),  # bit for each level that has to be read again, per side

@@ -111,9 +111,15 @@ def fill_record(context, index, ts_ns):  # type: ignore[no-untyped-def]
 
 @inline
 def was_seen(symbol, date, number):  # type: ignore[no-untyped-def]
-    """Whether (date, number) was published; remembers nothing. Of a date that is over everything counts as seen."""
+    """Whether (date, number) was published, or is older than all that was; remembers nothing.
+
+    Of a date that is over everything counts as seen, and so does what came before the first trade that we heard: history
+    that is asked for a little more than what is missing brings it along.
+    """
     if date != symbol.number_date:
         return date < symbol.number_date
+    if symbol.number_highest >= 0 and number < symbol.number_lowest:
+        return True
     if number < NUMBER_BITS:
         bits = carray(at(np.uint64(symbol.numbers)), NUMBER_BITS // 64, np.uint64)
         return bits[number >> 6] & (np.uint64(1) << np.uint64(number & 63)) != np.uint64(0)
@@ -143,6 +149,7 @@ def is_repeat(context, symbol, date, number):  # type: ignore[no-untyped-def]
         bits[number >> 6] |= bit
     else:
         seen = number <= symbol.number_highest
+    symbol.number_lowest = number if symbol.number_highest < 0 else min(symbol.number_lowest, number)
     symbol.number_highest = max(symbol.number_highest, number)
     if seen:
         count(context, C_REPEATS)

@@ -194,7 +194,8 @@ class Pipeline:
         mine = self.numbers()
         market = self.stages["exchange"].stage.market  # type: ignore[attr-defined]
         trades = self.rows["trades"][self.rows["trades"]["kind"] == KIND_TRADE]
-        played = market.history(0, int(trades["ts_ns"].min()), int(trades["ts_ns"].max()))["number"].tolist()
+        with self.standing_market():
+            played = market.history(0, int(trades["ts_ns"].min()), int(trades["ts_ns"].max()))["number"].tolist()
         return {number for number in played if mine[0] <= number <= max(mine)} - set(mine)
 
     def ready(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -35,8 +37,9 @@ def test_edits_are_counted_and_change_nothing(pipeline: Pipeline) -> None:
     trades = pipeline.rows["trades"]
     trades = trades[trades["kind"] == KIND_TRADE]
     assert len(set(trades["trade_number"].tolist())) == len(trades)
-    market = pipeline.stages["exchange"].stage.market  # type: ignore[attr-defined]
-    played = market.history(0, 0, int(trades["ts_ns"][-1]) + 1_000_000)  # the library cuts to milliseconds
+    with pipeline.standing_market():
+        market = pipeline.stages["exchange"].stage.market  # type: ignore[attr-defined]
+        played = market.history(0, 0, int(trades["ts_ns"][-1]) + 1_000_000_000)
     said = {int(row["number"]): (float(row["price"]), int(row["quantity"])) for row in played}
     for row in trades[-500:]:
         assert said[int(row["trade_number"])] == (row["price"], row["quantity"])
@@ -72,18 +75,32 @@ def test_an_auctions_levels_never_reach_a_snapshot_and_silence_the_specialists(p
     assert not pipeline.ready() & CAUSE_AUCTION
 
 
-def test_several_books_in_one_group_are_one_snapshot(pipeline: Pipeline) -> None:
-    def ratio() -> float:
-        """Snapshots for each book of the exchange, over the next 200 of those."""
-        played, taken = pipeline.count("books", "exchange"), pipeline.count("books")
-        pipeline.until(lambda: pipeline.count("books", "exchange") >= played + 200, "200 books")
-        return (pipeline.count("books") - taken) / (pipeline.count("books", "exchange") - played)
+def snapshots_per_book(pipeline: Pipeline) -> float:
+    """Snapshots for each book of the exchange, over some hundred of those; counted while the market stands still."""
 
-    assert ratio() > 0.8
-    pipeline.fault("book_groups", books=10, count=400)
-    assert ratio() < 0.4
-    pipeline.until(lambda: ratio() > 0.8, "the end of the groups")
+    def counts() -> tuple[int, int]:
+        with pipeline.standing_market():
+            pipeline.until(lambda: arrived(), "everything that was sent")
+            return pipeline.count("books", "exchange"), pipeline.count("books")
+
+    def arrived() -> bool:
+        before = pipeline.count("depth_notices")
+        time.sleep(0.1)
+        return pipeline.count("depth_notices") == before
+
+    played, taken = counts()
+    pipeline.until(lambda: pipeline.count("books", "exchange") >= played + 300, "300 books")
+    played_now, taken_now = counts()
+    return (taken_now - taken) / (played_now - played)
+
+
+def test_several_books_in_one_group_are_one_snapshot(pipeline: Pipeline) -> None:
+    assert snapshots_per_book(pipeline) == 1.0
+    pipeline.fault("book_groups", books=10, count=1_000_000)
+    assert 0.02 < snapshots_per_book(pipeline) < 0.2
+    pipeline.fault("book_groups", books=1, count=1)
     pipeline.until_healthy()
+    assert snapshots_per_book(pipeline) > 0.9, "after the group that was open"
     last_books_agree(pipeline)
 
 
