@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,7 +52,22 @@ def test_the_example_in_python_needs_nothing_of_the_project() -> None:
     assert imported <= {"ctypes", "queue", "sys"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the command for Windows is in the file's head")
+@pytest.mark.skipif(sys.platform != "win32", reason="the other system's")
+def test_the_example_in_c_on_windows(exchange: Alone, tmp_path: Path) -> None:
+    """Compiled on Linux by tests/windows/run.sh, with the command in the file's head."""
+    program = PROJECT / "build" / "windows-made" / "profitsim_client.exe"
+    if not program.is_file():
+        pytest.skip("tests/windows/run.sh compiles it")
+    for path in (program, build.output_path("windows")):
+        shutil.copy(path, tmp_path)
+    done = subprocess.run(
+        [str(tmp_path / program.name), str(exchange.port), "3"],
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert_traded(done, 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the other system's")
 def test_the_example_in_c(exchange: Alone, tmp_path: Path) -> None:
     library = build.build_if_stale()
     program = tmp_path / "client"
