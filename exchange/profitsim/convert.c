@@ -16,6 +16,7 @@ void to_wide(const char *utf8, size_t size, wchar_t *out, size_t capacity) {
         int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : first >= 0xC0 ? 1 : 0;
         uint32_t point = more == 3 ? first & 0x07u : more == 2 ? first & 0x0Fu : more == 1 ? first & 0x1Fu : first;
         for (; more > 0 && i < size; more--) point = point << 6 | ((uint8_t)utf8[i++] & 0x3Fu);
+        if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) point = 0xFFFD; /* no character: not handed on */
         if (sizeof(wchar_t) == 2 && point > 0xFFFF) {
             if (length + 2 > capacity) break;
             out[length++] = (wchar_t)(0xD800 + ((point - 0x10000) >> 10));

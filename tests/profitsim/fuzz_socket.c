@@ -54,7 +54,13 @@ int64_t CALL SendOrder(const TConnectorSendOrder *);
 int32_t CALL SendCancelOrderV2(const TConnectorCancelOrder *);
 
 /* a client that reads all it is given: a text without its end, or one that is gone, is found here */
-static void read_text(const wchar_t *text) { sink += text == NULL ? 0 : wcslen(text); }
+static void read_text(const wchar_t *text) {
+    for (; text != NULL && *text != 0; text++) {
+        uint32_t point = (uint32_t)*text;
+        if (sizeof(wchar_t) == 4 && (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000))) abort(); /* no character */
+        sink += point;
+    }
+}
 
 static void read_details(const TConnectorOrderIdentifier *id) {
     wchar_t ticker[64], exchange[64], text[256];

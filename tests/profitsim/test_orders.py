@@ -209,6 +209,13 @@ def test_accounts_and_their_flags(rig: Rig) -> None:
     assert name.value == "Zoë"
 
 
+def test_bytes_that_are_no_text_become_replacement_characters(rig: Rig) -> None:
+    """A client whose language checks its strings must not fail inside a callback."""
+    rig.server.orders = [order(text=b"\xed\xa0\x80 \xf7\xbf\xbf\xbf ok")]
+    routing = routed(rig)
+    assert [each.text for each in routing.enumerate_orders(ACCOUNT)] == ["\ufffd \ufffd ok"]
+
+
 def test_orders_in_an_interval(rig: Rig) -> None:
     rig.server.orders = [order()]
     routing = routed(rig)
