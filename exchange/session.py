@@ -13,11 +13,12 @@ import numpy as np
 from exchange import protocol
 from exchange.connection import Connection
 from exchange.faults.orders import OrderPost
-from exchange.frames import trade_frames
+from exchange.frames import join_frames, trade_frames
 from exchange.market import KIND_BOOK, KIND_TRADE, Array, Batch
 
 HISTORY_CHUNK = 2048  # trades sent at once
 HISTORY_BACKLOG = 1 << 20  # bytes: no more history while so much waits
+NO_NAME = -1  # frames keep the index that they have
 LAST_OF_REQUEST = 2  # flag of a request's last trade
 
 
@@ -90,37 +91,30 @@ def _history_frames(request: int, listing: int, trades: Array, code: int) -> Ite
 
 
 class Pieces:
-    """The bytes of a batch, cut into frames once for all clients."""
+    """The bytes of a batch, cut once for all clients that want the same of it."""
 
     def __init__(self, batch: Batch) -> None:
-        self.kinds, self.symbols = batch.kinds, batch.symbols
-        trades, books = (memoryview(part.tobytes()) for part in (batch.trades, batch.books))
-        trade, book = batch.trades.dtype.itemsize, batch.books.dtype.itemsize
-        self.frames: list[memoryview] = []
-        at_trade = at_book = 0
-        for kind in batch.kinds.tolist():
-            if kind == KIND_TRADE:
-                self.frames.append(trades[at_trade : at_trade + trade])
-                at_trade += trade
-            else:
-                self.frames.append(books[at_book : at_book + book])
-                at_book += book
-        self._whole: bytes | None = None
+        self.kinds, self.symbols = batch.kinds, np.ascontiguousarray(batch.symbols, np.int32)
+        self._trades, self._books = _as_bytes(batch.trades), _as_bytes(batch.books)
+        self._made: dict[tuple[bytes, int], memoryview] = {}
 
-    def of(self, wanted: Array, name: int | None = None) -> bytes:
-        """The frames of the events with wanted[kind, symbol] true, in their order; under another listing's index."""
-        chosen = wanted[self.kinds, self.symbols]
-        if name is not None:
-            index = name.to_bytes(4, "little")
-            return b"".join(_renamed(self.frames[i], index) for i in np.flatnonzero(chosen))
-        if not chosen.all():
-            return b"".join(self.frames[i] for i in np.flatnonzero(chosen))
-        if self._whole is None:
-            self._whole = b"".join(self.frames)
-        return self._whole
+    def of(self, wanted: Array, name: int | None = None) -> memoryview:
+        """The frames of the events with wanted[kind, symbol] true, in their order; under another listing's index.
+
+        It is valid as long as this object.
+        """
+        key = wanted.tobytes(), NO_NAME if name is None else name
+        if key not in self._made:
+            out = np.empty(self._trades.size + self._books.size, np.uint8)
+            wanted = np.ascontiguousarray(wanted)
+            size = join_frames(
+                self.kinds, self.symbols, wanted, self._trades, self._books,
+                key[1], protocol.HEADER.itemsize, len(self.kinds), out,
+            )  # fmt: skip
+            self._made[key] = memoryview(out[:size])
+        return self._made[key]
 
 
-def _renamed(frame: memoryview, index: bytes) -> bytes:
-    """The frame with another `index`, the first field of both market bodies."""
-    head = protocol.HEADER.itemsize
-    return b"".join((frame[:head], index, frame[head + len(index) :]))
+def _as_bytes(frames: Array) -> Array:
+    """Records (n,) as bytes (n, size)."""
+    return np.ascontiguousarray(frames).view(np.uint8).reshape(len(frames), frames.dtype.itemsize)
