@@ -124,7 +124,9 @@ def _measure(scene: Scene) -> Result:
     python = _python_callbacks(writers["trades"])
     samples = {"native": _on_foreign_thread(on_trade.address, ctypes.addressof(who), NATIVE_BATCH)}
     for name, function in python.items():
-        samples[name] = _on_foreign_thread(ctypes.cast(function, ctypes.c_void_p).value or 0, ctypes.addressof(who), PYTHON_BATCH)
+        samples[name] = _on_foreign_thread(
+            ctypes.cast(function, ctypes.c_void_p).value or 0, ctypes.addressof(who), PYTHON_BATCH
+        )
     state.install(0)
     published = writers["trades"].cursor
     expected = BATCHES * (NATIVE_BATCH + PYTHON_BATCH * len(python))
@@ -170,5 +172,3 @@ def _python_callbacks(writer: RingWriter) -> dict[str, Any]:
         publish(opaque)
 
     return {"ctypes, thread state kept": kind(kept), "ctypes, plain": kind(plain)}
-
-

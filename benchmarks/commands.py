@@ -18,6 +18,7 @@ BENCHMARKS = (
     "startup",
     "tick_to_order",
     "decision",
+    "exchange",
     "references",
 )
 

@@ -48,4 +48,6 @@ def run() -> Result:
         partner.wait(60)
     rows = [row("doorbell with a record", wakes), row("bare futex", bare)]
     ratio = rows[0].p50_ns / rows[1].p50_ns
-    return Result("doorbell", "wake-up of a sleeping process", rows, ratio, "doorbell / futex", "p50 <= 1.5", ratio <= 1.5)
+    return Result(
+        "doorbell", "wake-up of a sleeping process", rows, ratio, "doorbell / futex", "p50 <= 1.5", ratio <= 1.5
+    )

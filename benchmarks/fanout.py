@@ -51,4 +51,6 @@ def run() -> Result:
             lapped += laps
     rate = written / took
     rows = [Row("written", per_second=rate, note=f"{written} records in {took:.2f} s, {READERS} readers")]
-    return Result("fanout", "one writer, six blocking readers", rows, None, "", "0 lapped", lapped == 0, {"lapped": lapped})
+    return Result(
+        "fanout", "one writer, six blocking readers", rows, None, "", "0 lapped", lapped == 0, {"lapped": lapped}
+    )

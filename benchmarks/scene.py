@@ -53,7 +53,9 @@ class Scene:
             raise RuntimeError(f"the partner {arguments[0]} ended with {process.wait(30)} before it was ready")
         return process
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for process in self._partners:
             if process.poll() is None:
                 process.kill()

@@ -89,7 +89,9 @@ def run() -> Result:
         shutil.rmtree(folder, ignore_errors=True)
     if process.returncode != 0:
         raise OSError(f"the run ended with {process.returncode}")
-    return _judge(json.loads(output.splitlines()[-1]), Row("doorbell, measured meanwhile", wakes.p50_ns, wakes.p99_ns), hop)
+    return _judge(
+        json.loads(output.splitlines()[-1]), Row("doorbell, measured meanwhile", wakes.p50_ns, wakes.p99_ns), hop
+    )
 
 
 def _median_and_tail(samples: list[float]) -> tuple[float, float]:

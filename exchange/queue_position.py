@@ -100,3 +100,40 @@ def queue_on_book(own: Any, count: int, bid_ticks: Any, bid_quantity: Any, ask_t
                 own[i, AHEAD] -= (before - shown) * own[i, AHEAD] / before
             own[i, AHEAD] = min(own[i, AHEAD], shown)
         own[i, LEVEL] = shown
+
+
+@kernel(
+    "int64(uint8[::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1], int64[::1], boolean[::1], "
+    "float64[:, :, ::1], int64[::1], int64[:, ::1], int64[:, ::1], int64[::1])"
+)
+def queue_play(
+    kinds: Any, symbols: Any, book_ticks: Any, book_quantity: Any, trade_ticks: Any, trade_quantity: Any, takes: Any,
+    own: Any, resting: Any, watch: Any, fills: Any, out: Any,
+) -> int:  # fmt: skip
+    """Apply recorded events in their order, up to the first that fills an order of ours or trades at a watched price.
+
+    kinds, symbols (n,): 0 trade, 1 book, and its instrument; the books (b, 2, 10) and trades (t,) of them in order;
+    takes (t,): whether that trade takes from the queues. own (i, m, 6), resting (i,), watch (i, 2): per instrument the
+    rows above, how many, and the prices at or beyond which a trade stops the play. Returns how many events were
+    applied; out (2,) = rows of `fills`, their instrument.
+    """
+    trade = book = 0
+    out[0] = 0
+    for i in range(len(kinds)):
+        index = symbols[i]
+        if kinds[i] == 1:
+            if resting[index] > 0:
+                ticks, quantity = book_ticks[book], book_quantity[book]
+                queue_on_book(own[index], resting[index], ticks[0], quantity[0], ticks[1], quantity[1])
+            book += 1
+            continue
+        price_ticks = trade_ticks[trade]
+        if resting[index] > 0 and takes[trade]:
+            out[0] = queue_on_trade(own[index], resting[index], price_ticks, trade_quantity[trade], fills)
+            out[1] = index
+            if out[0] > 0:
+                return i + 1
+        if not (watch[index, 0] < price_ticks < watch[index, 1]):
+            return i + 1
+        trade += 1
+    return len(kinds)

@@ -13,9 +13,10 @@ import numpy as np
 
 from config.schema import Instrument
 from exchange import frames, queue_position, recording
-from exchange.market import ASK, BID, BUY, KIND_BOOK, QUEUE_TYPES, Array, Batch, Fill
+from exchange.market import ASK, BID, BUY, QUEUE_TYPES, Array, Batch, Fill
 from exchange.recording import Recording
 
+TAKES = np.isin(np.arange(256), QUEUE_TYPES)  # by the number of a trade's kind
 MAX_RESTING = 4096  # of clients, per instrument
 
 
@@ -58,12 +59,13 @@ class TapeMarket:
         self._next = 0
         count = len(instruments)
         self._depth = [_Depth() for _ in range(count)]
-        self._own = [np.zeros((MAX_RESTING, 6), np.float64) for _ in range(count)]
-        self._resting = [0] * count
+        self._own = np.zeros((count, MAX_RESTING, 6), np.float64)
+        self._resting = np.zeros(count, np.int64)
         self._last_ticks = [0] * count
-        self._watch: list[tuple[int, int]] = [(-1, 1 << 62)] * count
+        self._watch = np.tile(np.array([-1, 1 << 62], np.int64), (count, 1))
         self._watched: set[int] = set()
         self._fills = np.zeros((MAX_RESTING, 3), np.int64)
+        self._played = np.zeros(2, np.int64)
 
     @property
     def first_ns(self) -> int:
@@ -80,7 +82,7 @@ class TapeMarket:
         chunk = self._tape.chunk(start, end)
         fills: list[Fill] = []
         stop = chunk.events
-        if any(self._resting) or self._watched:
+        if self._watched or self._resting.any():
             stop, fills = self._play_with_orders(chunk)
         trades, books = chunk.cut(stop)
         for index in range(len(self.instruments)):
@@ -102,41 +104,24 @@ class TapeMarket:
 
     def _play_with_orders(self, chunk: recording.Chunk) -> tuple[int, list[Fill]]:
         """Apply the chunk's events to our queues one by one, up to the first fill or watched price."""
-        trade = book = 0
-        for i in range(chunk.events):
-            index = int(chunk.symbols[i])
-            if chunk.kinds[i] == KIND_BOOK:
-                if self._resting[index]:
-                    ticks, quantity = chunk.book_ticks[book], chunk.book_quantity[book]
-                    queue_position.queue_on_book(
-                        self._own[index], self._resting[index], ticks[BID], quantity[BID], ticks[ASK], quantity[ASK]
-                    )
-                book += 1
-                continue
-            price_ticks = int(chunk.trade_ticks[trade])
-            if self._resting[index] and chunk.trade_type[trade] in QUEUE_TYPES:
-                fills = self._filled_by(index, price_ticks, int(chunk.trade_quantity[trade]), int(chunk.due_ns[i]))
-                if fills:
-                    return i + 1, fills
-            low, high = self._watch[index]
-            if not low < price_ticks < high:
-                return i + 1, []
-            trade += 1
-        return chunk.events, []
-
-    def _filled_by(self, index: int, price_ticks: int, quantity: int, ts_ns: int) -> list[Fill]:
-        own = self._own[index]
-        written = queue_position.queue_on_trade(own, self._resting[index], price_ticks, quantity, self._fills)
+        stop = queue_position.queue_play(
+            chunk.kinds, chunk.symbols, chunk.book_ticks, np.ascontiguousarray(chunk.book_quantity),
+            chunk.trade_ticks, np.ascontiguousarray(chunk.trade_quantity), TAKES[chunk.trade_type],
+            self._own, self._resting, self._watch, self._fills, self._played,
+        )  # fmt: skip
+        written, index = self._played.tolist()
         if not written:
-            return []
-        fills = [Fill(int(row[0]), int(row[1]), int(row[2]), ts_ns) for row in self._fills[:written]]
+            return stop, []
+        ts_ns = int(chunk.due_ns[stop - 1])
+        fills = [Fill(*row, ts_ns) for row in self._fills[:written].tolist()]
+        own = self._own[index]
         left = own[: self._resting[index]][own[: self._resting[index], queue_position.LEAVES] > 0]
         own[: len(left)] = left
         self._resting[index] = len(left)
-        return fills
+        return stop, fills
 
     def watch(self, instrument: int, low_ticks: int, high_ticks: int) -> None:
-        self._watch[instrument] = (low_ticks, high_ticks)
+        self._watch[instrument] = low_ticks, high_ticks
         if low_ticks < 0 and high_ticks >= 1 << 62:
             self._watched.discard(instrument)
         else:
@@ -176,7 +161,7 @@ class TapeMarket:
     ) -> None:
         if price_ticks is None:
             raise ValueError("an order at market cannot rest in a recorded market")
-        count = self._resting[instrument]
+        count = int(self._resting[instrument])
         if count == MAX_RESTING:
             raise OverflowError(f"{MAX_RESTING} client orders rest in {self.instruments[instrument].symbol} already")
         depth, where = self._depth[instrument], BID if side == BUY else ASK
