@@ -83,6 +83,15 @@ class PlantedEpisode(_Section, kw_only=True):
     decoy: bool = False  # the same volume without the pattern
 
 
+class Latency(_Section):
+    """How long messages take on one route of the simulated exchange (exchange/latency.py)."""
+
+    kind: Literal["constant", "lognormal", "replayed"] = "constant"
+    ms: NotNegative = 0.0  # constant: each; lognormal: the median
+    sigma: NotNegative = 0.5  # lognormal: of the logarithm
+    file: str = ""  # replayed: a file of milliseconds, one a line, over and over
+
+
 class Exchange(_Section):
     """The simulated exchange of paper mode."""
 
@@ -95,7 +104,12 @@ class Exchange(_Section):
     trades_per_s: Positive = 20.0  # generated market: mean rate over a session, episodes included
     episodes_per_hour: NotNegative = 12.0  # generated market: planted from the seed, fewer below 10 trades/s; 0: none
     episodes: tuple[PlantedEpisode, ...] = ()  # generated market: planted besides, in every instrument
-    ack_latency_ms: NotNegative = 1.0
+    mixed: bool = False  # with a tape: its flow in real books, in which clients' orders count
+    ack_latency_ms: NotNegative = 1.0  # what the exchange itself takes from receipt to the market; routes add theirs
+    order_latency: Latency = Latency()  # client to market
+    report_latency: Latency = Latency()  # acknowledgements, fills and positions to the client
+    market_latency: Latency = Latency()  # trades, books and states to the client
+    fees: Literal["config", "b3"] = "config"  # b3: exchange/fees_b3.toml where it knows the contract
     scenario: str = ""  # TOML file of faults (docs/faults.md), beside this one; empty: none
     self_match: Literal["allow", "cancel_incoming", "cancel_resting", "cancel_both"] = "cancel_resting"
 

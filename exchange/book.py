@@ -26,7 +26,7 @@ MARKET_ROW_SELL = np.int64(-1)
 
 HEAD, TAIL, LEVEL_QUANTITY, LEVEL_ORDERS = 0, 1, 2, 3
 NUMBER, SIDE, ROW, LEAVES, NEXT, PREVIOUS, BROKER, OWNER, LIVE_AT = 0, 1, 2, 3, 4, 5, 6, 7, 8
-BEST_BID, BEST_ASK, FREE, LIVE, REMAINING, BASE_TICKS = 0, 1, 2, 3, 4, 5
+BEST_BID, BEST_ASK, FREE, LIVE, REMAINING, BASE_TICKS, LOW_BID, HIGH_ASK = 0, 1, 2, 3, 4, 5, 6, 7
 FILL_SLOT, FILL_NUMBER, FILL_ROW, FILL_QUANTITY, FILL_BROKER, FILL_OWNER = 0, 1, 2, 3, 4, 5
 
 DEPTH_TICKS, DEPTH_QUANTITY, DEPTH_ORDERS = 0, 1, 2
@@ -36,18 +36,21 @@ _I2 = "int64[:, ::1]"
 _BOOK = f"{_I2}, {_I2}, {_I1}, {_I1}"
 
 
+# No bid stands below row state[LOW_BID], no offer above state[HIGH_ASK]: a search for the next level ends there.
+
+
 @inline
-def _next_bid(levels: Any, row: Any) -> Any:
-    while row >= 0 and levels[row, LEVEL_ORDERS] == 0:
+def _next_bid(levels: Any, state: Any, row: Any) -> Any:
+    while row >= state[LOW_BID] and levels[row, LEVEL_ORDERS] == 0:
         row -= 1
-    return row
+    return row if row >= state[LOW_BID] else -1
 
 
 @inline
-def _next_ask(levels: Any, row: Any) -> Any:
-    while row < levels.shape[0] and levels[row, LEVEL_ORDERS] == 0:
+def _next_ask(levels: Any, state: Any, row: Any) -> Any:
+    while row <= state[HIGH_ASK] and levels[row, LEVEL_ORDERS] == 0:
         row += 1
-    return row
+    return row if row <= state[HIGH_ASK] else levels.shape[0]
 
 
 @kernel(f"int64({_BOOK}, int64, int64, int64, int64, int64, int64)")
@@ -80,8 +83,10 @@ def book_add(
     levels[row, LEVEL_QUANTITY] += quantity
     levels[row, LEVEL_ORDERS] += 1
     if side == BUY:
+        state[LOW_BID] = row if state[BEST_BID] < 0 else min(state[LOW_BID], row)
         state[BEST_BID] = max(state[BEST_BID], row)
     else:
+        state[HIGH_ASK] = row if state[BEST_ASK] >= levels.shape[0] else max(state[HIGH_ASK], row)
         state[BEST_ASK] = min(state[BEST_ASK], row)
     return slot  # type: ignore[no-any-return]
 
@@ -110,9 +115,9 @@ def book_remove(levels: Any, orders: Any, live: Any, state: Any, slot: int) -> N
     state[FREE] = slot
     if levels[row, LEVEL_ORDERS] == 0:
         if row == state[BEST_BID]:
-            state[BEST_BID] = _next_bid(levels, row)
+            state[BEST_BID] = _next_bid(levels, state, row)
         elif row == state[BEST_ASK]:
-            state[BEST_ASK] = _next_ask(levels, row)
+            state[BEST_ASK] = _next_ask(levels, state, row)
 
 
 @kernel(f"void({_I2}, {_I2}, int64, int64)")
@@ -166,7 +171,7 @@ def book_available(levels: Any, state: Any, side: int, limit_row: int, wanted: i
         if (side == BUY and row > limit_row) or (side == SELL and row < limit_row):
             break
         found += levels[row, LEVEL_QUANTITY]
-        row = _next_ask(levels, row + 1) if side == BUY else _next_bid(levels, row - 1)
+        row = _next_ask(levels, state, row + 1) if side == BUY else _next_bid(levels, state, row - 1)
     return min(found, wanted)
 
 
@@ -180,7 +185,7 @@ def book_depth(levels: Any, state: Any, side: int, out: Any) -> int:
         out[count, DEPTH_QUANTITY] = levels[row, LEVEL_QUANTITY]
         out[count, DEPTH_ORDERS] = levels[row, LEVEL_ORDERS]
         count += 1
-        row = _next_bid(levels, row - 1) if side == BUY else _next_ask(levels, row + 1)
+        row = _next_bid(levels, state, row - 1) if side == BUY else _next_ask(levels, state, row + 1)
     out[count:] = 0
     return count
 
@@ -225,6 +230,7 @@ class OrderBook:
         self.state[BEST_BID] = NONE
         self.state[BEST_ASK] = span
         self.state[BASE_TICKS] = base_ticks
+        self.state[LOW_BID], self.state[HIGH_ASK] = 0, span - 1
         self.fills = np.zeros((capacity, 6), np.int64)
 
     @property

@@ -1,4 +1,4 @@
-"""Makes the market source that the configuration asks for: a recorded tape, or a generated market.
+"""Makes the market source that the configuration asks for: a recorded tape, alone or mixed, or a generated market.
 
 The only place in the exchange that opens files. What it refuses, it refuses with the mend.
 """
@@ -15,6 +15,7 @@ from config.schema import Config, Instrument
 from exchange.generated_market import GeneratedMarket
 from exchange.ground_truth import Episode
 from exchange.market import Array, MarketSource
+from exchange.mixed_market import MixedMarket
 from exchange.recording import Recording
 from exchange.tape_market import TapeMarket
 from exchange.trading_day import local_ns, next_at
@@ -71,7 +72,7 @@ def _session_day(config: Config, today: date) -> date:
     return today
 
 
-def _tape_market(config: Config, folder: Path) -> TapeMarket:
+def _tape_market(config: Config, folder: Path) -> MarketSource:
     tape = Tape.open(folder)
     symbols = {spec.symbol: index for index, spec in enumerate(config.instruments)}
     number = np.full(len(tape.instruments), -1, np.int32)
@@ -85,14 +86,17 @@ def _tape_market(config: Config, folder: Path) -> TapeMarket:
         raise BadTape(f"the tape {folder} has no {', '.join(missing)}, it has {there}: correct [[instruments]] symbol")
     trades, book = _renumbered(tape.trades(), number), _renumbered(tape.book(), number)
     try:
-        return TapeMarket(config.instruments, Recording(config.instruments, trades, book))
+        played = Recording(config.instruments, trades, book)
+        return (
+            MixedMarket(config.instruments, played) if config.exchange.mixed else TapeMarket(config.instruments, played)
+        )
     except ValueError as error:
         raise BadTape(f"the tape {folder} cannot be played: {error}") from error
 
 
-def _check_tick(spec: Instrument, recorded: float, folder: Path) -> None:
-    if abs(spec.tick - recorded) > 1e-12:
-        raise BadTape(f"{spec.symbol} has tick {spec.tick} in the configuration and {recorded} in the tape {folder}")
+def _check_tick(spec: Instrument, played: float, folder: Path) -> None:
+    if abs(spec.tick - played) > 1e-12:
+        raise BadTape(f"{spec.symbol} has tick {spec.tick} in the configuration and {played} in the tape {folder}")
 
 
 def _renumbered(rows: Array, number: Array) -> Array:

@@ -16,6 +16,7 @@ from exchange import protocol
 from exchange.engine import Engine, Event
 from exchange.faults.running import Running
 from exchange.faults.table import Reject, SlowAcknowledgement, WrongPassword
+from exchange.latency import Route
 from exchange.listing import Account, Listing, Listings
 from exchange.orders import NewOrder, Order
 from exchange.positions import BUY, SELL, Position
@@ -31,7 +32,7 @@ def text(value: np.bytes_ | bytes) -> str:
 
 
 class Desk:
-    """Order entry for the accounts. latency_ns: from the receipt of a command to its arrival at the market.
+    """Order entry for the accounts. latency_ns: what the exchange takes from receipt to the market; `entry`: the way there.
 
     `faults`: those that are on; the desk carries out `slow_acknowledgement`, `reject` and `wrong_password`.
     """
@@ -44,10 +45,12 @@ class Desk:
         latency_ns: int,
         tally: Tally,
         faults: Running,
+        entry: Route,
     ) -> None:
         self.engine, self.listings, self.accounts, self.tally = engine, listings, accounts, tally
         self.faults = faults
         self._latency_ns = latency_ns
+        self._entry = entry
         self._on_their_way: list[tuple[int, int, Arrival]] = []  # due monotonic, number, what happens then
         self._sent = 0
 
@@ -188,7 +191,8 @@ class Desk:
         self._sent += 1
         slow = self.faults.active(SlowAcknowledgement)
         delay_ns = self._latency_ns + (int(slow.delay_ms * 1e6) if slow else 0)
-        heapq.heappush(self._on_their_way, (monotonic_ns + delay_ns, self._sent, arrival))
+        arrives_ns = self._entry.arrival_ns(monotonic_ns) + delay_ns
+        heapq.heappush(self._on_their_way, (arrives_ns, self._sent, arrival))
 
     def _allowed(self, account: int, body: np.void) -> bool:
         right = text(body["password"]) == self.accounts[account].routing_password

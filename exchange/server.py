@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import selectors
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +23,11 @@ from exchange.faults import sessions as session_faults
 from exchange.faults.library import telling
 from exchange.faults.stream import heard, struck
 from exchange.faults.table import ConnectionLost, Fault, name_of
+from exchange.latency import MARKET_DATA, REPORTS
 from exchange.listener import listen
 from exchange.market import KIND_TRADE, Array, Batch
 from exchange.orders import Order
+from exchange.outbound import Outbound
 from exchange.session import Pieces, Session
 from exchange.tally import Tally
 from exchange.trading_day import Change
@@ -48,8 +51,10 @@ class Moment(NamedTuple):
 class Server:
     """All connections. `password` is what a login must carry."""
 
-    def __init__(self, port: int, desk: Desk, password: str, tally: Tally, log: logging.Logger) -> None:
-        self.desk, self.tally, self.log = desk, tally, log
+    def __init__(
+        self, port: int, desk: Desk, password: str, tally: Tally, log: logging.Logger, outbound: Outbound
+    ) -> None:
+        self.desk, self.tally, self.log, self.outbound = desk, tally, log, outbound
         self._password = password
         self._listener = listen(port)
         self.port: int = self._listener.getsockname()[1]
@@ -69,6 +74,7 @@ class Server:
     def poll(self, timeout_s: float, moment: Callable[[], Moment]) -> int:
         """Wait at most that long for sockets, then accept, read and answer. Returns the sockets that were ready."""
         ready = self._selector.select(timeout_s)
+        arrived = self.outbound.arrive(moment().monotonic_ns)
         for key, mask in ready:
             session: Session | None = key.data
             if session is None:
@@ -81,10 +87,13 @@ class Server:
             for late in session.post.due(self.faults.now_ns):
                 self._guarded(session, session.connection.send, late)
             self._settle(session)
-        return len(ready)
+        return len(ready) + arrived
 
     def publish(self, batch: Batch) -> None:
         """Tell every subscriber a batch of market events, and count those nobody was there for."""
+        self.outbound.send(MARKET_DATA, partial(self._published, batch))
+
+    def _published(self, batch: Batch) -> None:
         events, books = len(batch.kinds), len(batch.books)
         self.tally.market_events += events
         self.tally.books += books
@@ -105,8 +114,14 @@ class Server:
 
     def tell(self, events: Iterable[Event]) -> None:
         """Tell every full client what changed of orders and positions."""
+        if told := list(events):
+            self.outbound.send(REPORTS, partial(self._told_events, told))
+
+    def _told_events(self, events: list[Event]) -> None:
         for event in events:
             for session in self._logged_in(full=True):
+                if event.event_id <= session.told_events:
+                    continue  # its login told it more than this already
                 message = self.desk.encode(event, session.number)
                 if isinstance(event, Order):
                     messages = session.post.put(str(event.number), message, self.faults, self.faults.now_ns)
@@ -116,8 +131,14 @@ class Server:
                     self._guarded(session, session.connection.send, each)
         self.tally.fills = self.desk.engine.fills
 
-    def tell_state(self, change: Change) -> None:
-        """Tell every client that an instrument's session closed or opened."""
+    def tell_state(self, change: Change, at_once: bool = False) -> None:
+        """Tell every client that a trading state of an instrument began. at_once: nobody is there yet."""
+        if at_once:
+            self._told_state(change)
+        else:
+            self.outbound.send(MARKET_DATA, partial(self._told_state, change))
+
+    def _told_state(self, change: Change) -> None:
         for listing in self.desk.listings.all:
             if listing.instrument == change.instrument:
                 self._states[listing.index] = change.state
@@ -163,7 +184,7 @@ class Server:
 
     def next_due_ns(self) -> int | None:
         """When, monotonic, a message that was kept back is due, or a fault ends."""
-        dues = [session.post.next_due_ns() for session in self._sessions.values()]
+        dues = [self.outbound.next_due_ns(), *(session.post.next_due_ns() for session in self._sessions.values())]
         return min((due for due in [*dues, self.faults.next_end_ns()] if due is not None), default=None)
 
     def close(self) -> None:
@@ -284,6 +305,7 @@ class Server:
                     broker_name=account.broker_name, owner_name=account.owner_name,
                 )  # fmt: skip
             orders, positions = self.desk.snapshot(session.number)
+            session.told_events = self.desk.engine.events
             session.connection.send(b"".join(orders + positions))
         session.send(protocol.LOGIN_DONE, orders=len(orders), positions=len(positions))
         self._untold = [fault for fault in self._untold if not self._told(fault, [session])]

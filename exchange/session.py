@@ -30,6 +30,7 @@ class Session:
         self.connection = connection
         self.key = ""
         self.full = False
+        self.told_events = 0  # of orders and positions, by its login: the newest's id
         self.leaving = False  # refused: closes as soon as everything is sent
         self.wanted = np.zeros((2, listings), bool)  # [kind, listing]
         self.post = OrderPost()

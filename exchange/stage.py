@@ -23,9 +23,11 @@ from exchange.faults.stream import Flicker
 from exchange.faults.switchboard import Switchboard
 from exchange.faults.table import Burst
 from exchange.ground_truth import TruthFile
+from exchange.latency import ORDER_ENTRY, BadLatency, routes_of
 from exchange.listener import PortTaken
 from exchange.listing import Account, Listings
 from exchange.market_clock import MarketClock
+from exchange.outbound import Outbound
 from exchange.server import Moment, Server
 from exchange.tally import Tally
 from exchange.trading_day import Change, TradingDay
@@ -62,13 +64,17 @@ class ExchangeStage(Stage):
             faults = read_scenario(Path(config.exchange.scenario)) if config.exchange.scenario else []
         except BadScenario as error:
             raise Refusal(str(error)) from error
+        try:
+            routes = routes_of(config.exchange)
+        except BadLatency as error:
+            raise Refusal(str(error)) from error
         first_ns = self.market.first_ns
         self._market_clock = MarketClock(first_ns, config.exchange.speed)
         self._day = TradingDay(config.instruments, first_ns, self.market.has_book)
         self._tally = Tally()
         account = Account(config.execution.account, config.execution.broker, secrets.routing_password)
         name = f"{datetime.fromtimestamp(first_ns // 1_000_000_000, zone):%y%m%d}-{context.epoch}-"
-        self.engine = Engine(self.market, [account.broker], name, config.exchange.self_match)
+        self.engine = Engine(self.market, [account.broker], name, config.exchange.self_match, config.exchange.fees)
         self._desk = Desk(
             self.engine,
             Listings(config.instruments),
@@ -76,6 +82,7 @@ class ExchangeStage(Stage):
             int(config.exchange.ack_latency_ms * 1e6),
             self._tally,
             Running(),
+            routes[ORDER_ENTRY],
         )
         self._flicker = Flicker()
         self._daily, self._next_daily_ns = DailyFigures(config.instruments), 0
@@ -83,12 +90,14 @@ class ExchangeStage(Stage):
         schedule = Schedule(faults, first_ns, config.instruments[0].timezone)
         self._switchboard = Switchboard(schedule, FaultBox(context.run_folder), self._tally, context.log)
         try:
-            self.server = Server(config.exchange.port, self._desk, simulated_password(), self._tally, context.log)
+            self.server = Server(
+                config.exchange.port, self._desk, simulated_password(), self._tally, context.log, Outbound(routes)
+            )
         except PortTaken as error:
             raise Refusal(str(error)) from error
         for index, state in enumerate(self._day.initial):
             if state != TickerState.OPENED:
-                self._change_state(Change(first_ns, index, state))
+                self._change_state(Change(first_ns, index, state), at_once=True)
         nets = [f"net_position_{index}" for index in range(len(config.instruments))]
         context.counters.declare(*asdict(self._tally), *nets, "tape_ended", "port")
         context.counters.set("port", self.server.port)
@@ -181,10 +190,10 @@ class ExchangeStage(Stage):
             self._change_state(change)
         return len(changes)
 
-    def _change_state(self, change: Change) -> None:
+    def _change_state(self, change: Change, at_once: bool = False) -> None:
         expired = self._day.expired(change.instrument, change.ns)
         events = self.engine.set_state(change.instrument, change.state, change.ns, expired=expired)
-        self.server.tell_state(change)
+        self.server.tell_state(change, at_once)
         if change.state == TickerState.CLOSED:
             self._daily.end(change.instrument)
         self.server.tell(events)

@@ -16,6 +16,7 @@ from config.schema import Instrument
 from exchange import auction, frames
 from exchange.auction import CallAuction, slots_of_owners
 from exchange.book import (
+    DEPTH_ORDERS,
     DEPTH_QUANTITY,
     DEPTH_TICKS,
     LEAVES,
@@ -237,7 +238,10 @@ class Venue:
         body = book["body"]
         body["index"], body["ts_ns"] = self.index, now_ns
         for at, side in enumerate(("bid", "ask")):
-            frames.fill_side(body, side, shown[None, at], self.spec.tick)
+            # what is not there is 0 in `shown`, and 0 ticks are 0 points
+            body[f"{side}_price"][0] = np.round(shown[at, :, DEPTH_TICKS] * self.spec.tick, frames.PRICE_DIGITS)
+            body[f"{side}_quantity"][0] = shown[at, :, DEPTH_QUANTITY]
+            body[f"{side}_count"][0] = shown[at, :, DEPTH_ORDERS]
             if shown[at, 0, DEPTH_QUANTITY] and shown[at, 0, DEPTH_TICKS] == auction.AT_MARKET_TICKS:
                 body[f"{side}_price"][0, 0] = -np.inf  # as the DLL shows orders at market
         if theoretical.quantity:

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from config.schema import Instrument
-from tests.exchange.kit import SteppedExchange, config_of
+from exchange.recording import Recording
+from tape.importer import import_tape
+from tape.reader import Tape
+from tests import captures
+from tests.exchange.kit import ES, SteppedExchange, config_of
 
 
 @pytest.fixture
@@ -23,3 +27,13 @@ def open_exchange() -> Iterator[Callable[..., SteppedExchange]]:
     yield make
     for each in opened:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def es_recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Instrument, Recording]:
+    """The recorded hour of the E-mini future; skips where the capture is not on this machine."""
+    folder = captures.folder("es_2023-12-25")
+    out = tmp_path_factory.mktemp("tapes") / "es"
+    import_tape(folder / "trades.parquet", folder / "book.parquet", out, "ES", 0.25, timezone="UTC")
+    tape = Tape.open(out)
+    return ES, Recording([ES], tape.trades(), tape.book())

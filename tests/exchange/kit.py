@@ -34,6 +34,9 @@ def instrument(**fields: Any) -> Instrument:
     return Instrument(**({"symbol": "WDOFUT", "tick": TICK, "point_value": 10.0, "fee_per_contract": 0.5} | fields))
 
 
+ES = instrument(symbol="ES", tick=0.25, point_value=50.0)
+
+
 @dataclass
 class TapeRows:
     """Rows of a tape in the order in which they are added; prices in ticks."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,22 +9,14 @@ from exchange.engine import Engine, NewOrder
 from exchange.recording import Recording
 from exchange.tape_market import TapeMarket
 from profitdll.constants import OrderStatus, OrderType
-from tape.importer import import_tape
-from tape.reader import Tape
-from tests import captures
-from tests.exchange.kit import instrument
+from tests.exchange.kit import ES as SPEC
 
-SPEC = instrument(symbol="ES", tick=0.25, point_value=50.0)
 FOREVER = 1 << 62
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory) -> Recording:
-    folder: Path = captures.folder("es_2023-12-25")
-    out = tmp_path_factory.mktemp("tapes") / "es"
-    import_tape(folder / "trades.parquet", folder / "book.parquet", out, "ES", 0.25, timezone="UTC")
-    tape = Tape.open(out)
-    return Recording([SPEC], tape.trades(), tape.book())
+@pytest.fixture
+def recording(es_recording) -> Recording:
+    return es_recording[1]
 
 
 def test_everything_is_played_and_nothing_is_altered(recording):
