@@ -49,9 +49,19 @@ class DailyFigures:
             self._over.discard(index)
             first = float(trades["price"][0])
             sums = {f"{what}_{side}": 0 for side in SIDES for what in ("volume", "quantity", "trades")}
-            self._figures[index] = {"open": first, "high": first, "low": first, "volume": 0.0, "quantity": 0, "trades": 0}
+            self._figures[index] = {
+                "open": first,
+                "high": first,
+                "low": first,
+                "volume": 0.0,
+                "quantity": 0,
+                "trades": 0,
+            }
             self._figures[index] |= sums
-        figures, money = self._figures[index], trades["price"] * trades["quantity"] * self._instruments[index].point_value
+        figures, money = (
+            self._figures[index],
+            trades["price"] * trades["quantity"] * self._instruments[index].point_value,
+        )
         figures["high"] = max(figures["high"], float(trades["price"].max()))
         figures["low"] = min(figures["low"], float(trades["price"].min()))
         figures["close"], figures["ts_ns"] = float(trades["price"][-1]), int(trades["ts_ns"][-1])
