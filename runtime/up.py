@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from config.schema import Config
-from profitdll.errors import ProfitDllError
+from profitdll.errors import MissingExport, ProfitDllError
 from profitdll.library import load, simulator_path
 from runtime import report
 from runtime.clock import monotonic_ns, sleep_s, wall_ns
@@ -63,6 +63,13 @@ def check_library(config: Config) -> Path:
     path = Path(config.dll.path) if config.dll.path else simulator_path()
     try:
         load(path)
+    except MissingExport as error:
+        if config.dll.path:
+            raise LaunchError(str(error)) from error
+        raise LaunchError(
+            f"the simulator {path} is older than this project (it has no function {error.name}): "
+            "build it again with `python -m exchange.profitsim.build`"
+        ) from error
     except ProfitDllError as error:
         raise LaunchError(str(error)) from error
     return path
