@@ -31,12 +31,29 @@ class OperatorBox:
         self._folder = run_folder / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True)
         self._kill = run_folder / KILL_FILE
+        self._stuck: set[Path] = set()  # carried out, but somebody holds the file open (Windows)
 
     def waiting(self) -> list[tuple[Path, str]]:
         """(file, word): the kill switch before all, then the oldest first."""
         killed = [(self._kill, KILL)] if self._kill.exists() else []
         names = sorted(name for name in os.listdir(self._folder) if name.endswith(SUFFIX))
-        return killed + [(self._folder / name, name.removesuffix(SUFFIX).partition("-")[2]) for name in names]
+        words = killed + [(self._folder / name, name.removesuffix(SUFFIX).partition("-")[2]) for name in names]
+        return [(file, word) for file, word in words if not self._is_stuck(file)]
+
+    def done(self, file: Path) -> None:
+        """Its word was carried out and journaled: take it away."""
+        try:
+            file.unlink(missing_ok=True)
+        except PermissionError:
+            self._stuck.add(file)
+
+    def _is_stuck(self, file: Path) -> bool:
+        """Whether its word was carried out before; if so it is taken away as soon as that can be."""
+        if file not in self._stuck:
+            return False
+        self._stuck.remove(file)
+        self.done(file)
+        return True
 
 
 def leave_word(run_folder: Path, word: str, timeout_s: float = 10.0) -> None:

@@ -223,7 +223,7 @@ class ExecutionStage(Stage):
         for file, word in self._box.waiting():
             self.command(word)
             self._hand_over()
-            file.unlink(missing_ok=True)
+            self._box.done(file)
         session = self._broker.problem()
         problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._keeper.problem]
         problem = "; ".join(each for each in problems if each)

@@ -24,6 +24,7 @@ from shm.ring import attach_ring
 
 REFRESH_NS = 500_000_000
 NEWS = 3
+TRADING = ("", "  TRADING IS REDUCING", "  TRADING IS HALTED")
 STATE_STYLES = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim", "failed": "bold red"}
 SHOWN = {
     "exchange": ("trades", "books", "orders", "fills", "clients"),
@@ -126,11 +127,19 @@ def _stages(rows: dict[str, dict[str, Any]]) -> Table:
     for name, row in rows.items():
         counts = row["counts"]
         shown = "  ".join(f"{key} {counts[key]:,}" for key in SHOWN.get(name, AGENT) if key in counts)
-        denied = sum(value for key, value in counts.items() if key.startswith("denied_"))
-        shown += f"  denied {denied:,}" if denied else ""
+        shown += _denials(counts) + TRADING[counts.get("trading", 0)]
         state = Text(row["state"], style=STATE_STYLES.get(row["state"], ""))
         table.add_row(name, state, str(row["pid"]), str(row["restarts"]), shown)
     return table
+
+
+def _denials(counts: dict[str, int]) -> str:
+    """How many refusals of the risk gate there were, and of which checks the most."""
+    reasons = {key.removeprefix("denied_"): value for key, value in counts.items() if key.startswith("denied_") and value}
+    if not reasons:
+        return ""
+    most = sorted(reasons, key=lambda name: -reasons[name])[:3]
+    return f"  denied {sum(reasons.values()):,} ({', '.join(f'{name} {reasons[name]:,}' for name in most)})"
 
 
 def _latencies(rows: dict[str, dict[str, Any] | None]) -> Table:

@@ -201,6 +201,24 @@ def test_the_kill_file_goes_before_older_words(tmp_path: Path) -> None:
     assert [word for _, word in box.waiting()] == [KILL, RESUME]
 
 
+def test_a_file_that_cannot_be_taken_away_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = OperatorBox(tmp_path)
+    switch = tmp_path / KILL_FILE
+    switch.touch()
+    with monkeypatch.context() as held_open:
+
+        def refuse(self: Path, missing_ok: bool = False) -> None:
+            raise PermissionError("in use")
+
+        held_open.setattr(Path, "unlink", refuse)
+        for file, _ in box.waiting():
+            box.done(file)
+        assert box.waiting() == [] and switch.exists()
+    assert box.waiting() == [] and not switch.exists()
+    switch.touch()
+    assert [word for _, word in box.waiting()] == [KILL], "another time it counts again"
+
+
 # --- limits
 
 
