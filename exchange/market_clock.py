@@ -5,7 +5,18 @@ The one mapping between the two clocks here. It reads no clock itself: monotonic
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 LEAD_IN_NS = 1_000_000_000  # monotonic time between the start and the first event
+
+
+class Moment(NamedTuple):
+    """The time of one piece of work: both clocks, and how the market clock runs."""
+
+    monotonic_ns: int
+    market_ns: int
+    speed: float
+    running: bool
 
 
 class MarketClock:

@@ -11,7 +11,6 @@ import logging
 import selectors
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from exchange.faults.table import ConnectionLost, Fault, name_of
 from exchange.latency import MARKET_DATA, REPORTS
 from exchange.listener import listen
 from exchange.market import KIND_TRADE, Array, Batch
+from exchange.market_clock import Moment
 from exchange.orders import Order
 from exchange.outbound import Outbound
 from exchange.session import Pieces, Session
@@ -37,15 +37,6 @@ LOGIN_ACCEPTED, LOGIN_INVALID, LOGIN_BAD_PASSWORD, LOGIN_REFUSED = 0, 1, 2, 200
 ACCOUNT_ENABLED = 2
 LONGEST_HISTORY_NS = 10 * 86_400 * 1_000_000_000
 ORDER_MESSAGES = range(protocol.SEND_ORDER, protocol.ZERO_POSITION + 1)
-
-
-class Moment(NamedTuple):
-    """The time of one piece of work: both clocks, and how the market clock runs."""
-
-    monotonic_ns: int
-    market_ns: int
-    speed: float
-    running: bool
 
 
 class Server:

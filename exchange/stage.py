@@ -26,9 +26,9 @@ from exchange.ground_truth import TruthFile
 from exchange.latency import ORDER_ENTRY, BadLatency, routes_of
 from exchange.listener import PortTaken
 from exchange.listing import Account, Listings
-from exchange.market_clock import MarketClock
+from exchange.market_clock import MarketClock, Moment
 from exchange.outbound import Outbound
-from exchange.server import Moment, Server
+from exchange.server import Server
 from exchange.tally import Tally
 from exchange.trading_day import Change, TradingDay
 from profitdll.constants import TickerState
@@ -70,7 +70,7 @@ class ExchangeStage(Stage):
             raise Refusal(str(error)) from error
         first_ns = self.market.first_ns
         self._market_clock = MarketClock(first_ns, config.exchange.speed)
-        self._day = TradingDay(config.instruments, first_ns, self.market.has_book)
+        self._day = TradingDay(config.instruments, first_ns, self.market.has_book, config.sessions)
         self._tally = Tally()
         account = Account(config.execution.account, config.execution.broker, secrets.routing_password)
         name = f"{datetime.fromtimestamp(first_ns // 1_000_000_000, zone):%y%m%d}-{context.epoch}-"

@@ -14,11 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from config.schema import Instrument
+from config.schema import Instrument, Sessions
 from profitdll.constants import TickerState
+from runtime.expiry import last_trading_day
+from runtime.trading_hours import TradingHours
 
 MINUTE_NS = 60 * 1_000_000_000
 NEVER_NS = 1 << 62
+NO_SESSIONS = Sessions()
 
 
 class Change(NamedTuple):
@@ -48,13 +51,16 @@ def next_at(after_ns: int, local_time: str, timezone: str) -> int:
 class TradingDay:
     """The changes of all instruments in order of time, and the state in which each of them starts.
 
-    calls: whether the market can hold them (`MarketSource.has_book`); without, a day is open, then closed.
+    calls: whether the market can hold them (`MarketSource.has_book`); without, a day is open, then closed, and only a
+    last day that the configuration names ends a contract. sessions: the table that a contract's rule counts days in.
     """
 
-    def __init__(self, instruments: Sequence[Instrument], start_ns: int, calls: bool = False) -> None:
+    def __init__(
+        self, instruments: Sequence[Instrument], start_ns: int, calls: bool = False, sessions: Sessions = NO_SESSIONS
+    ) -> None:
         self._instruments = instruments
         self._cycles = [_cycle(spec, calls) for spec in instruments]
-        self._last_ns = [last_close_ns(spec) for spec in instruments]
+        self._last_ns = [last_close_ns(spec, sessions, calls) for spec in instruments]
         self.initial = [self._initial(index, start_ns) for index in range(len(instruments))]
         self._next = [self._after(index, start_ns, state) for index, state in enumerate(self.initial)]
 
@@ -112,8 +118,14 @@ def _cycle(spec: Instrument, calls: bool) -> list[TickerState]:
     return [*states, TickerState.CLOSED]
 
 
-def last_close_ns(spec: Instrument) -> int:
-    """Market time at which the contract's last session ends, NEVER_NS when the configuration names no last day."""
-    if not spec.last_trading_day:
-        return NEVER_NS
-    return local_ns(date.fromisoformat(spec.last_trading_day), spec.session_close, spec.timezone)
+def last_close_ns(spec: Instrument, sessions: Sessions, by_rule: bool) -> int:
+    """Market time at which the contract's last session ends, NEVER_NS when no last day is named or known.
+
+    by_rule: where the configuration names no day, count it by the contract's rule in the table of sessions.
+    """
+    day = None
+    if spec.last_trading_day:
+        day = date.fromisoformat(spec.last_trading_day)
+    elif by_rule and (hours := TradingHours(spec, sessions)).listed:
+        day = last_trading_day(spec.contract, hours)
+    return NEVER_NS if day is None else local_ns(day, spec.session_close, spec.timezone)

@@ -7,11 +7,13 @@ from datetime import date
 import numpy as np
 import pytest
 
+from config.load import FOLDER, load
+from config.schema import Sessions
 from exchange import bands, phases, protocol
 from exchange.book_market import BookMarket
 from exchange.engine import Engine
 from exchange.orders import Order
-from exchange.trading_day import NEVER_NS, TradingDay, local_ns
+from exchange.trading_day import NEVER_NS, TradingDay, last_close_ns, local_ns
 from profitdll.constants import OrderStatus as Status
 from profitdll.constants import OrderType, TickerState, TradeType, Validity
 from tests.exchange.kit import SECOND_NS, START_NS, TICK, TapeRows, instrument
@@ -207,6 +209,15 @@ def test_the_last_trading_day_ends_for_good():
     assert found.expired(0, midnight + 18 * 60 * MINUTE_NS)
     assert found.next_ns() == NEVER_NS
     assert day("10:00", last_trading_day="2025-12-31")[0].initial == [TickerState.CLOSED]
+
+
+def test_the_last_day_by_the_contract_s_rule_needs_the_table_of_sessions():
+    spec = instrument(symbol="WDOFUT", order_symbol="WDOZ26")
+    table = load(FOLDER / "wdo.toml").sessions
+    assert last_close_ns(spec, Sessions(), True) == NEVER_NS, "without a table nothing is guessed"
+    assert last_close_ns(spec, table, False) == NEVER_NS, "a recording is the better evidence"
+    close_ns = last_close_ns(spec, table, True)
+    assert close_ns == local_ns(date(2026, 11, 30), spec.session_close, spec.timezone)
 
 
 # -- bands and lots
