@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from config.schema import Config
 from profitdll.library import Library
 from profitdll.routing import Account
 from profitdll.session import Session
@@ -14,9 +15,9 @@ ACCOUNT = Account(0, "paper")
 class ExchangeRig(Rig):
     """A session whose exchange is the real one; `until` lets the exchange work meanwhile."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, config: Config | None = None) -> None:
         super().__init__(library)
-        self.exchange = SteppedExchange(config_of()).open()
+        self.exchange = SteppedExchange(config or config_of()).open()
 
     def log_in(self, *, full: bool, password: str = "paper") -> Session:
         self.session = self.make_session(full=full, password=password, port=self.exchange.counters["port"])

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from profitdll.constants import OrderStatus, OrderType, Side
+from profitdll.constants import DepthUpdate, OrderStatus, OrderType, Side, TickerState, TradeType
 from profitdll.errors import DllError, LoginRefused
+from profitdll.library import Library
 from profitdll.market import Market
 from profitdll.market_time import utc_ns
 from profitdll.routing import Account, Routing
+from tests.exchange.kit import config_of, instrument
 from tests.profitsim.exchange_rig import ACCOUNT, ExchangeRig
 
 
@@ -121,3 +123,37 @@ def test_an_account_of_another_is_not_found(live: ExchangeRig) -> None:
     with pytest.raises(DllError) as error:
         Routing(live.library, "paper").enumerate_orders(Account(99, "nobody"))
     assert error.value.name == "NL_NOT_FOUND"
+
+
+def test_a_call_is_heard_as_the_library_tells_it_and_ends_in_auction_trades(library: Library) -> None:
+    spec = instrument(timezone="UTC", session_open="10:00", session_close="18:00", pre_open_minutes=5)
+    rig = ExchangeRig(library, config_of(spec, start_time="09:58", start_price=5000.0))
+    try:
+        rig.connect_to_exchange(full=True)
+        market, routing, exchange = Market(library), Routing(library, "paper"), rig.exchange
+        market.subscribe("WDOFUT", "F")
+        market.subscribe_depth("WDOFUT", "F")
+        exchange.until(lambda: exchange.stage.server._sessions[1].wanted.all(), "both subscriptions")
+        exchange.until(lambda: [e[-1] for e in rig.heard.of("ticker_state")] == [TickerState.PRE_OPENING], "the call")
+        rig.start_market()
+        routing.send_order(ACCOUNT, "WDOFUT", "F", Side.BUY, OrderType.LIMIT, 9, 5010.0)
+        sale = routing.send_order(ACCOUNT, "WDOFUT", "F", Side.SELL, OrderType.LIMIT, 4, 4990.0)
+        exchange.until(lambda: routing.order_details(local_id=sale).status == OrderStatus.NEW, "both orders")
+        exchange.until(lambda: market.theoretical("WDOFUT", "F")[1] >= 4, "the theoretical quantity")
+        price = market.theoretical("WDOFUT", "F")[0]
+        notices = rig.heard.of("depth")
+        exchange.until(lambda: rig.heard.of("depth")[-1][3] == DepthUpdate.FLUSH, "the end of the notices")
+        assert DepthUpdate.THEORETICAL_PRICE in {event[3] for event in notices}
+        best = rig.heard.of("depth")[-1][4]
+        assert (best[0][0][0], best[0][0][3], best[1][0][0], best[1][0][3]) == (price, 1, price, 1)
+        assert not rig.heard.of("trade")
+        exchange.step(121.0)
+        exchange.until(lambda: routing.order_details(local_id=sale).status == OrderStatus.FILLED, "the fill")
+        exchange.until(lambda: rig.heard.of("ticker_state")[-1][-1] == TickerState.OPENED, "the opening")
+        exchange.until(lambda: bool(rig.heard.of("trade")), "the trade")
+        trades = [event[4] for event in rig.heard.of("trade")]
+        assert trades[0].trade_type == TradeType.AUCTION
+        assert len({trade.price for trade in trades if trade.trade_type == TradeType.AUCTION}) == 1
+        exchange.until(lambda: market.theoretical("WDOFUT", "F") == (0.0, 0), "the end of the theoretical price")
+    finally:
+        rig.close()
