@@ -263,7 +263,11 @@ def run_exchange(args: argparse.Namespace) -> int:
     except (ValueError, LaunchError) as error:
         complain(str(error))
         return EXIT_REFUSED
-    from exchange.alone import run
+    from runtime.compile import announce
+    from shm import kernel_cache
+
+    with announce("exchange", kernel_cache.configure(), sys.stderr.write):
+        from exchange.alone import run
     from exchange.profitsim.build import BuildError, build_if_stale
 
     try:

@@ -7,6 +7,7 @@ folder (whose name is the hash of all kernel sources) says that it is complete.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -41,6 +42,16 @@ def compile_all(progress: Callable[[str], None]) -> None:
     for line in _run_compiler():
         progress(line)
     (folder / MARKER).write_text("", encoding="ascii")
+
+
+@contextlib.contextmanager
+def announce(part: str, folder: Path, tell: Callable[[str], object]) -> Iterator[None]:
+    """Around the import of one part of the project: says that it compiles, when it does for the first time."""
+    done = folder / f"{part}-complete"
+    if not is_complete(folder) and not done.exists():
+        tell(f"compiling {part}: only its first start does, for about half a minute\n")
+    yield
+    done.write_text("", encoding="ascii")
 
 
 def _run_compiler() -> Iterator[str]:

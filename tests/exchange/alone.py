@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.processes import PROJECT
@@ -26,10 +27,18 @@ class Alone:
 
 
 @contextmanager
-def exchange_alone(*arguments: str, duration_s: float = 600.0) -> Iterator[Alone]:
-    """The exchange with these options; it ends with the block, at the latest after duration_s."""
-    command = [sys.executable, "supervisor.py", "exchange", "--json", "--duration", str(duration_s), *arguments]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+def exchange_alone(*arguments: str, duration_s: float = 600.0, folder: Path = PROJECT) -> Iterator[Alone]:
+    """The exchange with these options, started in `folder`; it ends with the block, at the latest after duration_s."""
+    command = [
+        sys.executable,
+        str(PROJECT / "supervisor.py"),
+        "exchange",
+        "--json",
+        "--duration",
+        str(duration_s),
+        *arguments,
+    ]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

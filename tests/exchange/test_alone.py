@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from config.load import load
 from exchange import alone, protocol
 from exchange.command_line import add_arguments
+from exchange.faults.box import leave_fault
+from runtime.compile import announce
 from tests.exchange.alone import exchange_alone
 
 
@@ -57,6 +60,19 @@ def test_a_password_that_somebody_set_is_not_printed(monkeypatch: pytest.MonkeyP
     facts = alone.introduction(load(), 1)
     assert "hunter" not in str(facts)
     assert facts["routing_password"] == "as in QT_DLL_ROUTING_PASSWORD"
+
+
+def test_only_the_first_start_says_that_it_compiles(tmp_path: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        with announce("exchange", tmp_path, said.append):
+            pass
+    assert len(said) == 1 and "compiling exchange" in said[0]
+
+
+def test_a_fault_left_in_its_folder_is_taken(tmp_path: Path) -> None:
+    with exchange_alone("--wait", folder=tmp_path):
+        leave_fault(tmp_path, {"name": "duplicate_orders", "count": 3}, timeout_s=30)
 
 
 def test_the_market_waits_for_a_client_when_told_to() -> None:
