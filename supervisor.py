@@ -3,7 +3,8 @@
     python supervisor.py up --duration 60            a generated market, simulated DLL, no money
     python supervisor.py up --tape DIR --config config/es.toml --speed 20
     python supervisor.py status | restart STAGE | stop
-    python supervisor.py halt | reduce | resume | flatten | kill | adopt      a person's word to execution
+    python supervisor.py halt | reduce | resume | flatten | kill      a person's word to execution
+    python supervisor.py orders adopt | ignore | cancel      what to do with what is at the broker and not ours
     python supervisor.py exchange                    only the simulated exchange, for clients of your own
     python supervisor.py exchange fault NAME KEY=VALUE ...    let a running one misbehave; without a name: what there is
 
@@ -234,11 +235,12 @@ def run_word(args: argparse.Namespace) -> int:
 
     try:
         info, _ = attach_current(Path(args.runs))
-        leave_word(Path(info.folder), args.verb)
+        word = f"{args.verb}-{args.decision}" if args.verb == "orders" else args.verb
+        leave_word(Path(info.folder), word)
     except (NoRun, NoAnswer) as error:
         complain(str(error))
         return EXIT_UNCLEAN
-    say(f"execution was told to {args.verb}")
+    say(f"execution was told to {word}")
     return EXIT_CLEAN
 
 
@@ -342,6 +344,12 @@ def run_report(args: argparse.Namespace) -> int:
     return int(run(args))
 
 
+def run_journal(args: argparse.Namespace) -> int:
+    from execution.journal_commands import run
+
+    return run(args)
+
+
 def run_bench(args: argparse.Namespace) -> int:
     from benchmarks.commands import run
 
@@ -382,12 +390,18 @@ def build_parser() -> argparse.ArgumentParser:
     restart.set_defaults(run=run_restart)
     stop = verbs.add_parser("stop", help="stop the running pipeline")
     stop.set_defaults(run=run_stop)
-    from execution.events import ADOPT, FLATTEN, HALT, KILL, REDUCE, RESUME, WORDS
+    from execution.events import ADOPT, CANCEL_FOREIGN, FLATTEN, HALT, IGNORE, KILL, REDUCE, RESUME, WORDS
 
-    said = (HALT, REDUCE, RESUME, FLATTEN, KILL, ADOPT)
+    said = (HALT, REDUCE, RESUME, FLATTEN, KILL)
     words = [verbs.add_parser(word, help=f"tell execution: {WORDS[word]}") for word in said]
     for verb in words:
         verb.set_defaults(run=run_word)
+    orders = verbs.add_parser("orders", help="what to do with orders and positions at the broker that are not ours")
+    meanings = {word.partition("-")[2]: WORDS[word] for word in (ADOPT, IGNORE, CANCEL_FOREIGN)}
+    choices = "; ".join(f"{name}: {meaning}" for name, meaning in meanings.items())
+    orders.add_argument("decision", choices=tuple(meanings), help=choices)
+    orders.set_defaults(run=run_word)
+    words.append(orders)
     for verb in (status, restart, stop, *words):
         verb.add_argument(
             "--runs", default="runs", metavar="DIR", help="folder of the runs (runtime.folder); default: runs"
@@ -439,6 +453,12 @@ def build_parser() -> argparse.ArgumentParser:
     from replay.command_line import add_report_arguments
 
     add_report_arguments(report)
+
+    journal = verbs.add_parser("journal", help="print and verify what execution wrote down")
+    journal.set_defaults(run=run_journal)
+    from execution.journal_command_line import add_arguments as add_journal_arguments
+
+    add_journal_arguments(journal)
 
     bench = verbs.add_parser("bench", help="measure; each figure is a ratio taken in one run")
     bench.add_argument("name", nargs="?", metavar="NAME")

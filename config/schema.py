@@ -217,10 +217,18 @@ class Execution(_Section):
     stop_ticks: AtLeastOne = 10
     target_ticks: AtLeastOne = 10
     stop_limit_offset_ticks: AtLeastOne = 4
+    stop_fill_ms: AtLeastOne = 1_000  # a stop that was triggered and has not filled for so long: cancel and flatten
+    unprotected_ms: AtLeastOne = 1_500  # longest that contracts are held without a confirmed stop: alarm and flatten
+    trail_ticks: Count = 0  # leave when the price falls back so far from its best since the entry; 0: no trailing
+    max_hold_ms: Count = 0  # market time after which a position is left; 0: no time stop
+    settle_ms: AtLeastOne = 5_000  # market time before an intent that two listings do not show counts as not sent
+    on_same_side: Literal["hold", "add"] = "hold"  # a decision for the side we hold
+    on_opposite: Literal["exit", "reverse"] = "exit"  # reverse: enter the other side as soon as we are flat
     max_quantity: AtLeastOne = 1  # contracts at confidence 1
     gateway: Literal["inproc", "process"] = "inproc"
     session: Literal["split", "shared"] = "split"
     journal_sync: Literal["interval", "always"] = "interval"
+    sqlite: bool = True  # orders, fills and decisions also as tables, in orders.sqlite beside the journal
     rehearse_every_ms: Count = 5  # at most so often an idle stage walks a decision's way in play; 0: never
 
 

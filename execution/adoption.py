@@ -1,4 +1,4 @@
-"""A person's word `adopt`: the broker's positions become ours, under the protection of a bracket.
+"""A person's word `orders adopt`: the broker's positions become ours, under the protection of a bracket.
 
 It is the way out when broker and journal disagree for a reason that no report will ever explain (a trade made by hand,
 a position of an earlier run). It books the difference at the broker's average price and never sends an order itself.
@@ -10,22 +10,20 @@ import math
 from collections.abc import Sequence
 
 from execution.brackets import Bracket, Phase
-from execution.events import BUY, SELL, Adopted, BracketChanged, BrokerView, Operator
+from execution.events import BUY, SELL, Adopted, BracketChanged, BrokerView
 from execution.guardian import Quote
 from execution.ledger import Ledger
 from execution.outbox import Outbox
 from execution.sizing import direction
 
 
-def adopt(
-    event: Operator, view: BrokerView | None, ledger: Ledger, quotes: Sequence[Quote], outbox: Outbox
-) -> list[Bracket]:
-    """Book every difference to the broker's last view; returns the brackets that are to be carried forward.
+def adopt(view: BrokerView, ledger: Ledger, quotes: Sequence[Quote], outbox: Outbox) -> list[Bracket]:
+    """Book every difference to the broker's view; returns the brackets that are to be carried forward.
 
     A difference without a known price is not booked, and the log says so.
     """
-    if view is None or view.problem:
-        outbox.note("error", "adopt: the broker could not be asked, so there is nothing to adopt")
+    if view.problem:
+        outbox.note("error", "orders adopt: the broker could not be asked; the next answer is adopted")
         return []
     theirs = {position.ticker: position for position in view.positions}
     touched = []
@@ -36,15 +34,15 @@ def adopt(
             continue
         price = known.average_price if known and known.quantity else quotes[contract.symbol].last
         if not math.isfinite(price) or price <= 0.0:
-            outbox.note("error", f"adopt: no price is known for {difference:+d} {contract.ticker}")
+            outbox.note("error", f"orders adopt: no price is known for {difference:+d} {contract.ticker}")
             continue
-        outbox.emit(Adopted(event.market_ns, contract.symbol, difference, price))
-        touched.append(_under_a_bracket(event, ledger, outbox, contract.symbol, difference, price))
+        outbox.emit(Adopted(view.market_ns, contract.symbol, difference, price))
+        touched.append(_under_a_bracket(view.market_ns, ledger, outbox, contract.symbol, difference, price))
     return touched
 
 
 def _under_a_bracket(
-    event: Operator, ledger: Ledger, outbox: Outbox, symbol: int, difference: int, price: float
+    market_ns: int, ledger: Ledger, outbox: Outbox, symbol: int, difference: int, price: float
 ) -> Bracket:
     """The difference joins the bracket that is live, or gets one of its own."""
     live = ledger.live_brackets(symbol)
@@ -54,5 +52,5 @@ def _under_a_bracket(
     else:
         number, side, phase, held = ledger.next_bracket, BUY if difference > 0 else SELL, Phase.PROTECTED, 0
     quantity = held + difference * direction(side)
-    outbox.emit(BracketChanged(event.market_ns, number, symbol, side, phase, "adopted", quantity, price))
+    outbox.emit(BracketChanged(market_ns, number, symbol, side, phase, "adopted", quantity, price))
     return ledger.brackets[number]

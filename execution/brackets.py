@@ -5,7 +5,8 @@ The DLL has no native OCO, so keeping the orders consistent is ours. The rules:
   are never replaced in size, for between "replace" and "replaced" nobody knows what rests at the exchange.
 - The target is a price we watch. An exit first cancels entry and stops, waits until the broker says that they are
   over, and then closes what is really left: sending it earlier could turn the position around.
-- A stop that cannot be placed, is lost, or is run through by the price means: get out.
+- A stop that cannot be placed, is lost, is run through by the price, or was triggered and does not fill means: get out.
+- No exit closes more than the broker says is held: what a person closed by hand must not be opened again by us.
 The table is asked with the situation, which is read from the orders afresh each time, so after a restart or a lost
 callback it goes on where things really stand. Pure: it says what to do and does nothing.
 """
@@ -96,6 +97,11 @@ class Bracket:
     adopted_price: float = 0.0
     exit_wanted: str = ""
     exit_tried_ns: int = 0  # monotonic, of the last exit order
+    exit_asked_ns: int = 0  # monotonic: the broker was asked what it holds, before an exit
+    triggered_ns: int = 0  # monotonic: the market was first seen beyond the trigger of its stop, 0 not yet
+    best_ticks: int | None = None  # best price seen while it held something, in this incarnation
+    exposed_since_ns: int = 0  # monotonic: since when contracts are held that no confirmed stop covers, 0 none
+    exposure_told: bool = False
 
     @property
     def live(self) -> bool:
@@ -117,6 +123,7 @@ class Facts:
     exit_open: bool
     exit_due: bool  # another exit may be sent
     exit_wanted: bool
+    exit_allowed: bool = True  # the broker was asked, and holds what an exit would close
 
 
 def situation(phase: Phase, facts: Facts) -> Situation:
@@ -126,13 +133,15 @@ def situation(phase: Phase, facts: Facts) -> Situation:
     if phase is Phase.RETREATING:
         if facts.entry_open or facts.stops_open:
             return Situation.CANCEL_DUE if facts.cancel_due else Situation.WAITING
-        return Situation.FLAT if facts.open_quantity == 0 else Situation.READY
+        if facts.open_quantity == 0:
+            return Situation.FLAT
+        return Situation.READY if facts.exit_allowed else Situation.WAITING
     if phase is Phase.CLOSING:
         if facts.exit_open:
             return Situation.WAITING
         if facts.open_quantity == 0:
             return Situation.FLAT
-        return Situation.READY if facts.exit_due else Situation.WAITING
+        return Situation.READY if facts.exit_due and facts.exit_allowed else Situation.WAITING
     if facts.open_quantity != 0:
         return Situation.READY
     return Situation.LEFTOVER if facts.entry_open or facts.stops_open else Situation.WAITING

@@ -46,6 +46,11 @@ class Broker(Protocol):
     entering: Callable[[], None]
     """The gateway's: called just before an order leaves us, to note the time."""
 
+    @property
+    def session_losses(self) -> int:
+        """How often the session was lost since it was opened, however shortly: counted where the library tells it."""
+        ...
+
     def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
         """Send a new order; returns this session's id of it (> 0)."""
         ...

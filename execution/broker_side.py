@@ -6,13 +6,14 @@ never cancels an order by itself: what a report or a view changes is carried on 
 
 from __future__ import annotations
 
+from execution.adoption import adopt
 from execution.desk import Desk
 from execution.events import AskBroker, BrokerView, Input, Matched, OrderReport, UpstreamSeen
 from execution.guardian import Guardian
 from execution.ledger import Ledger
 from execution.orders import InvalidTransition
 from execution.outbox import Outbox
-from execution.recovery import compare_positions, match_orders
+from execution.recovery import compare_positions, excess_of, match_orders
 from execution.steering import Steering
 
 MS = 1_000_000
@@ -22,11 +23,14 @@ RECONNECTED = "reconnected"  # key of the problem, and reason of the question
 
 
 class BrokerSide:
-    """`view`: the last one, None before the first; `ask_at_ns`: monotonic time of the next question."""
+    """`ask_at_ns`: monotonic time of the next question; `adopting`: a person wants the next view's positions as ours."""
 
-    def __init__(self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox, steering: Steering) -> None:
-        self.view: BrokerView | None = None
+    def __init__(
+        self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox, steering: Steering, settle_ms: int
+    ) -> None:
         self.ask_at_ns = 0
+        self.adopting = False
+        self.foreign: list[OrderReport] = []  # open orders of the last view that are not ours
         self._ledger = ledger
         self._guardian = guardian
         self._desk = desk
@@ -35,10 +39,14 @@ class BrokerSide:
         self._contradicted: set[int] = set()  # orders whose contradiction was told to the log
         self._told: set[str] = set()  # keys of the problems of the last view
         self._session_problem = ""
+        self._settle_ns = settle_ms * MS
+        self._excess: dict[int, int] = {}  # of the last view that said what is held
 
     def on_report(self, event: OrderReport) -> None:
         if self._ledger.symbol_of(event.ticker) is None:
             return  # another contract of the account is none of our business
+        if event.cl_order_id in self._ledger.ignored:
+            return
         if self._ledger.find(event) is None:
             name = event.cl_order_id or str(event.local_id)
             self._desk.problems.setdefault(f"foreign {name}", f"order {name} is not known to us; asking the broker")
@@ -55,18 +63,42 @@ class BrokerSide:
             self.ask(event.monotonic_ns, RECONNECTED)
 
     def on_view(self, view: BrokerView) -> None:
-        self.view = view
-        found = match_orders(self._ledger, view)
+        found = match_orders(self._ledger, view, self._settle_ns)
         self._desk.problems = dict(found.problems)
+        if not view.problem:
+            self.foreign = found.foreign
         for matched in found.matched:
             if not self._ledger.orders[matched.order].knows(matched.report):
                 self._apply(matched, view)
         for closed in found.closed:
             self._steering.tell(self._outbox.emit(closed), view)
-        self._desk.problems |= compare_positions(self._ledger, view)
+        for order in found.unlisted:
+            order.views_without += 1
+        if self.adopting:
+            self.adopting = bool(view.problem)
+            for bracket in adopt(view, self._ledger, self._desk.finder.quotes, self._outbox):
+                self._steering.advance(bracket, view)
+        if view.problem:
+            self._guardian.hear(None, view.monotonic_ns)
+        else:
+            self._compare_positions(view)
         self._tell_problems()
         self.ask_at_ns = view.monotonic_ns + (ASK_AGAIN_NS if self._desk.problems else ASK_ROUTINE_NS)
         self._steering.advance_all(view)
+
+    def _compare_positions(self, view: BrokerView) -> None:
+        """What a person closed by hand is not covered by our stops any more: they could open it the other way round.
+
+        Seen twice: a fill between the listing of orders and that of positions looks the same once.
+        """
+        excess = excess_of(self._ledger, view)
+        self._desk.problems |= compare_positions(self._ledger, excess)
+        self._guardian.hear(excess, view.monotonic_ns)
+        for symbol, beyond in excess.items():
+            held = self._ledger.positions[symbol].quantity
+            if beyond * held < 0 and self._excess.get(symbol) == beyond:
+                self._steering.leave_all(symbol, "the broker holds less than we know of", view)
+        self._excess = excess
 
     def ask_when_due(self, now_ns: int) -> None:
         if now_ns >= self.ask_at_ns or self._newly_silent(now_ns):

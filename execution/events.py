@@ -25,15 +25,18 @@ STOP = "stop"
 EXIT = "exit"
 PROTECTIVE = frozenset({STOP, EXIT})
 
-HALT, RESUME, FLATTEN, ADOPT, STOP_WORD = "halt", "resume", "flatten", "adopt", "stop"
+HALT, RESUME, FLATTEN, STOP_WORD = "halt", "resume", "flatten", "stop"
 REDUCE, KILL = "reduce", "kill"
+ADOPT, IGNORE, CANCEL_FOREIGN = "orders-adopt", "orders-ignore", "orders-cancel"
 WORDS = {
     HALT: "no entries and no exits by decision until `resume`, also after a restart; stops and targets stay",
     REDUCE: "no entries until `resume`, also after a restart; what is held may be left",
     RESUME: "entries are allowed again, unless a limit is still passed",
     FLATTEN: "no entries until `resume`, leave every position",
     KILL: "the kill switch: cancel every order of ours, leave every position, no entries until `resume`",
-    ADOPT: "take the broker's positions as ours",
+    ADOPT: "take the broker's positions as ours, under a stop",
+    IGNORE: "leave the open orders that are not ours alone, and trade beside them",
+    CANCEL_FOREIGN: "cancel the open orders that are not ours",
     STOP_WORD: "no entries, cancel those that work; positions and their stops stay",
 }
 """What a person can say; the last is the stage's own at its end."""
@@ -195,6 +198,21 @@ class CancelOrder(_Record, frozen=True):
     reason: str
 
 
+class CancelForeign(_Record, frozen=True):
+    """A person wants an order cancelled that is not ours: journaled before the DLL is called."""
+
+    monotonic_ns: int
+    market_ns: int
+    cl_order_id: str
+
+
+class OrderIgnored(_Record, frozen=True):
+    """A person said that this order, which is not ours, is none of our business."""
+
+    market_ns: int
+    cl_order_id: str
+
+
 class Matched(_Record, frozen=True):
     """Recovery found that this order of the broker's is that one of ours."""
 
@@ -246,6 +264,14 @@ class TradingChanged(_Record, frozen=True):
     reason: str
 
 
+class Unprotected(_Record, frozen=True):
+    """Contracts were held without a confirmed stop: for so long until they had one, or (`over`) at the bound."""
+
+    bracket: int
+    duration_ns: int  # monotonic
+    over: bool
+
+
 class Denied(_Record, frozen=True):
     """The gate refused an order; `reasons` are names of checks."""
 
@@ -276,12 +302,12 @@ Input = (
     | BrokerView
 )  # fmt: skip
 Output = (
-    SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted | TradingChanged | Learned | Denied
-    | Publish | AskBroker | Note
+    SendOrder | CancelOrder | CancelForeign | OrderIgnored | Matched | OrderClosed | BracketChanged | Adopted
+    | TradingChanged | Learned | Unprotected | Denied | Publish | AskBroker | Note
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
-    | TradingChanged | Operator | Learned
+    | TradingChanged | Operator | Learned | OrderIgnored
 )  # fmt: skip
 """What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
 LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__

@@ -6,6 +6,7 @@ own: everything is read from the ledger and the market afresh. It never sends an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from config.schema import Execution
@@ -13,10 +14,11 @@ from execution.brackets import TABLE, Action, Bracket, Facts, Phase, Situation, 
 from execution.events import EXIT, MARKET, NO_PRICE, STOP, STOP_LIMIT
 from execution.ledger import Ledger
 from execution.orders import Order
-from execution.sizing import OrderNumbers, opposite, run_through, stop_ticks, target_reached, target_ticks
+from execution.sizing import OrderNumbers, direction, opposite, run_through, stop_ticks, target_reached, target_ticks
 from execution.statuses import State
 
 MS = 1_000_000
+HOLD_LOOK_NS = 100 * MS
 CANCELS_BEFORE_GIVING_UP = 3  # on an order that the exchange never confirmed
 
 
@@ -49,6 +51,19 @@ class Guardian:
         self._settings = settings
         self._ledger = ledger
         self._confirm_ns = settings.confirm_ms * MS
+        self._excess = [0] * len(ledger.contracts)  # signed contracts that the broker holds beyond what we know
+        self._viewed_ns = 0  # monotonic, of its last answer
+
+    def hear(self, excess: dict[int, int] | None, now_ns: int) -> None:
+        """The broker answered what it holds: symbol -> signed contracts beyond what we know of.
+
+        None: the query failed. Then what it said last still counts, and an exit does not wait for better news.
+        """
+        self._viewed_ns = now_ns
+        if excess is None:
+            return
+        for symbol in range(len(self._excess)):
+            self._excess[symbol] = excess.get(symbol, 0)
 
     def plan(self, bracket: Bracket, now_ns: int) -> Plan | None:
         """The next step of a bracket, None when there is nothing to do. Apply it, then ask again."""
@@ -64,7 +79,7 @@ class Guardian:
                 case Action.PLACE_STOP:
                     send.append((STOP, *self._stop(bracket, facts.open_quantity - facts.covered)))
                 case Action.SEND_EXIT:
-                    send.append((EXIT, *self._exit(bracket, facts.open_quantity)))
+                    send.append((EXIT, *self._exit(bracket, self.closable(bracket))))
                 case Action.CANCEL_ENTRY:
                     cancel += self._to_cancel(bracket.entries, now_ns)
                 case Action.CANCEL_RESTING:
@@ -93,6 +108,7 @@ class Guardian:
             exit_open=any(order.open for order in exits),
             exit_due=now_ns - bracket.exit_tried_ns >= self._confirm_ns,
             exit_wanted=bool(bracket.exit_wanted),
+            exit_allowed=self._asked(bracket, now_ns) and self.closable(bracket) != 0,
         )
 
     def open_quantity(self, bracket: Bracket) -> int:
@@ -107,11 +123,32 @@ class Guardian:
         """Contracts of the bracket that no open stop covers; below 0: more is covered than held."""
         return self.open_quantity(bracket) - sum(order.leaves_quantity for order in self._orders(bracket.stops))
 
+    def closable(self, bracket: Bracket) -> int:
+        """What an exit may close, in the direction of the entry: no more than the broker says is held."""
+        ours = self.open_quantity(bracket)
+        held = self._ledger.positions[bracket.symbol].quantity + self._excess[bracket.symbol]
+        theirs = held * direction(bracket.side)
+        return min(ours, max(0, theirs)) if ours > 0 else max(ours, min(0, theirs))
+
+    def exposed(self, bracket: Bracket) -> int:
+        """Contracts of the bracket that no stop covers which the exchange has confirmed."""
+        stops = self._orders(bracket.stops)
+        covered = sum(order.leaves_quantity for order in stops if not order.unconfirmed)
+        return max(0, self.open_quantity(bracket) - covered)
+
+    def notices(self, bracket: Bracket, quote: Quote) -> bool:
+        """Whether this market tells the bracket something that `notice` would keep."""
+        return self._triggers(bracket, quote) or self._best(bracket, quote) != bracket.best_ticks
+
+    def notice(self, bracket: Bracket, quote: Quote, now_ns: int) -> None:
+        """Keep what the market says of the bracket: that its stop is triggered, and the best price so far."""
+        bracket.best_ticks = self._best(bracket, quote)
+        if self._triggers(bracket, quote):
+            bracket.triggered_ns = now_ns
+
     def exit_reason(self, bracket: Bracket, quote: Quote) -> str:
         """Why the market says that this bracket must leave now, or ""."""
-        if bracket.phase not in (Phase.ENTERING, Phase.PROTECTED) or bracket.exit_wanted:
-            return ""
-        if self.open_quantity(bracket) <= 0:
+        if not self._holds(bracket) or bracket.exit_wanted:
             return ""
         contract = self._ledger.contracts[bracket.symbol]
         reference = self._reference_price(bracket)
@@ -121,6 +158,25 @@ class Guardian:
         target = target_ticks(self._settings, contract, bracket.side, reference)
         if target_reached(target, bracket.side, contract, quote.bid, quote.ask):
             return "target"
+        best = self._best(bracket, quote)
+        if best is not None and math.isfinite(quote.last):
+            back = (best - contract.nearest_ticks(quote.last)) * direction(bracket.side)
+            if back >= self._settings.trail_ticks:
+                return "trailing stop"
+        return ""
+
+    def overdue(self, bracket: Bracket, now_ns: int, market_ns: int) -> str:
+        """Why the passing of time says that this bracket must leave now, or ""."""
+        if not self._holds(bracket) or bracket.exit_wanted:
+            return ""
+        settings = self._settings
+        if bracket.triggered_ns and now_ns - bracket.triggered_ns >= settings.stop_fill_ms * MS:
+            return "the stop was triggered and did not fill"
+        if bracket.exposed_since_ns and now_ns - bracket.exposed_since_ns >= settings.unprotected_ms * MS:
+            return "without protection for too long"
+        entered_ns = min((order.intent.market_ns for order in self._orders(bracket.entries)), default=market_ns)
+        if settings.max_hold_ms and market_ns - entered_ns >= settings.max_hold_ms * MS:
+            return "held for too long"
         return ""
 
     def given_up(self, order: Order, now_ns: int) -> bool:
@@ -149,9 +205,37 @@ class Guardian:
             if order.unconfirmed:
                 deadlines.append(order.since_ns + self._confirm_ns)
                 deadlines.append(order.since_ns + CANCELS_BEFORE_GIVING_UP * self._confirm_ns)
-        if bracket.phase is Phase.CLOSING:
-            deadlines.append(bracket.exit_tried_ns + self._confirm_ns)
+        if bracket.phase in (Phase.RETREATING, Phase.CLOSING):
+            deadlines += [bracket.exit_tried_ns + self._confirm_ns, bracket.exit_asked_ns + self._confirm_ns]
+        if bracket.triggered_ns:
+            deadlines.append(bracket.triggered_ns + self._settings.stop_fill_ms * MS)
+        if bracket.exposed_since_ns:
+            deadlines.append(bracket.exposed_since_ns + self._settings.unprotected_ms * MS)
+        if self._settings.max_hold_ms and self._holds(bracket):
+            deadlines.append(after_ns + HOLD_LOOK_NS)  # market time runs at a speed of its own
         return min((deadline for deadline in deadlines if deadline > after_ns), default=None)
+
+    def _holds(self, bracket: Bracket) -> bool:
+        return bracket.phase in (Phase.ENTERING, Phase.PROTECTED) and self.open_quantity(bracket) > 0
+
+    def _asked(self, bracket: Bracket, now_ns: int) -> bool:
+        """The broker answered since the exit is wanted, or has not done so for too long."""
+        return self._viewed_ns >= bracket.exit_asked_ns or now_ns - bracket.exit_asked_ns >= self._confirm_ns
+
+    def _triggers(self, bracket: Bracket, quote: Quote) -> bool:
+        """Whether the market is beyond the trigger of a stop that rests, for the first time."""
+        if bracket.triggered_ns or not self._holds(bracket) or not math.isfinite(quote.last):
+            return False
+        contract = self._ledger.contracts[bracket.symbol]
+        trigger, _ = stop_ticks(self._settings, contract, bracket.side, self._reference_price(bracket))
+        return (contract.nearest_ticks(quote.last) - trigger) * direction(bracket.side) <= 0
+
+    def _best(self, bracket: Bracket, quote: Quote) -> int | None:
+        """Best last price since the bracket holds something, in ticks; None without trailing."""
+        if not self._settings.trail_ticks or not self._holds(bracket) or not math.isfinite(quote.last):
+            return bracket.best_ticks
+        ticks, way = self._ledger.contracts[bracket.symbol].nearest_ticks(quote.last), direction(bracket.side)
+        return ticks if bracket.best_ticks is None else max(ticks * way, bracket.best_ticks * way) * way
 
     def _orders(self, numbers: list[int]) -> list[Order]:
         return [self._ledger.orders[number] for number in numbers]

@@ -169,7 +169,7 @@ def damage(path: Path, bad: int, whole_behind: int) -> str:
     return (
         f"{path} is damaged: the record at byte {bad} is not whole, and whole ones follow from byte {whole_behind}, so"
         " this is no torn end and nothing was cut. Look after the disk; put a good copy in its place, or move the file"
-        " away: then look at the account's orders and positions by hand, and tell the running stage to `adopt` them"
+        " away: then look at the account's orders and positions by hand, and say `supervisor.py orders adopt` to the run"
     )
 
 

@@ -63,10 +63,13 @@ def decode_body(body: bytes | memoryview) -> Record:
 
 def scan(data: bytes) -> Iterator[tuple[int, memoryview, int]]:
     """(kind, body, end offset) of each whole record, up to the first that is not."""
-    if not data.startswith(MAGIC):
-        return
+    if data.startswith(MAGIC):
+        yield from scan_from(data, len(MAGIC))
+
+
+def scan_from(data: bytes, at: int) -> Iterator[tuple[int, memoryview, int]]:
+    """As `scan`, from a record's beginning at `at`."""
     view = memoryview(data)  # records that nobody decodes are not copied
-    at = len(MAGIC)
     while (end := _whole_until(data, view, at)) > 0:
         yield data[at + _KIND_AT], view[at + HEAD.size : end], end
         at = end

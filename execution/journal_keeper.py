@@ -15,7 +15,9 @@ from execution.journal import Journal, read_ledger
 from execution.journal_format import JournalError, Record
 from execution.ledger import Ledger
 from execution.recovery import restore
+from execution.store_thread import StoreThread
 from runtime.context import StageContext
+from runtime.run_info import read_run
 from runtime.stage import Refusal
 
 JOURNAL_FILE = "orders.journal"
@@ -28,6 +30,14 @@ def journal_of(config: Config, run_folder: Path) -> Path:
     if config.mode == "paper":
         return run_folder / "execution" / JOURNAL_FILE
     return run_folder.parent / f"{config.mode}-{execution.broker}-{execution.account}" / JOURNAL_FILE
+
+
+def journal_file(place: Path) -> Path:
+    """The journal that a person means: a file, or that of the run of a folder. Raises FileNotFoundError."""
+    path = place if place.is_file() else journal_of(read_run(place).config, place)
+    if not path.is_file():
+        raise FileNotFoundError(f"{place} has no journal: {path} is not there")
+    return path
 
 
 def journal_path(context: StageContext) -> Path:
@@ -54,6 +64,7 @@ class JournalKeeper:
             self.journal = Journal(journal_path(context), context.config.execution.journal_sync == "always", synced)
         except JournalError as error:
             raise Refusal(f"journal {error}") from error
+        self._store = StoreThread(self.journal.path, self._log) if context.config.execution.sqlite else None
 
     def restore(self, ledger: Ledger) -> None:
         """Rebuild the ledger from what is written. Raises Refusal for a damaged or foreign record."""
@@ -117,3 +128,6 @@ class JournalKeeper:
             self.journal.close()
         except JournalError as error:
             raise Refusal(str(error)) from error
+        finally:
+            if self._store is not None:
+                self._store.close()

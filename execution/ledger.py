@@ -27,6 +27,7 @@ from execution.events import (
     Matched,
     Operator,
     OrderClosed,
+    OrderIgnored,
     OrderReport,
     SendOrder,
     SendResult,
@@ -62,6 +63,7 @@ class Ledger:
         self.next_order = 1
         self.next_bracket = 1
         self.epoch = -1
+        self.ignored: set[str] = set()  # permanent ids of orders that a person told us to leave alone
         self.learned: dict[str, LearnedState] = {}  # name of a contract -> the newest
         self.trading = Trading.ACTIVE  # what a person or a limit said last
         self.trading_reason = ""
@@ -113,6 +115,8 @@ class Ledger:
                 return self._closed(self.orders[record.order], State(record.state), record.reason)
             case BracketChanged():
                 self._bracket(record)
+            case OrderIgnored():
+                self.ignored.add(record.cl_order_id)
             case Learned():
                 self.learned[record.state.name] = record.state
             case Operator(word=word):
@@ -133,8 +137,10 @@ class Ledger:
             order.cancel_asked_ns = 0
             order.cancels_asked = 0
             order.reported_ns = 0
+            order.views_without = 0
         for bracket in self.brackets.values():
-            bracket.exit_tried_ns = 0
+            bracket.exit_tried_ns = bracket.triggered_ns = bracket.exposed_since_ns = 0
+            bracket.exit_asked_ns = record.monotonic_ns  # the start asks
 
     def _intend(self, intent: SendOrder) -> Order:
         order = Order(intent, since_ns=intent.monotonic_ns)

@@ -11,7 +11,7 @@ It takes the events apart and decides; `steering` moves the brackets, `broker_si
 
 from __future__ import annotations
 
-from bus.messages import Signal
+from bus.messages import Decision, Signal
 from config.schema import Config
 from consensus.council import Council
 from consensus.threshold import BUY as BUY_ACTION
@@ -45,7 +45,7 @@ from execution.ledger import Ledger
 from execution.liquidity_advice import liquidity_share
 from execution.operator_words import OperatorWords
 from execution.outbox import Outbox
-from execution.position_table import TABLE, Move, Stance
+from execution.position_table import Move, Stance, table_of
 from execution.risk.gate import RiskGate
 from execution.risk.states import ALLOWS
 from execution.steering import Steering
@@ -70,14 +70,19 @@ class Machine:
         self._outbox = Outbox(ledger)
         self._guardian = Guardian(config.execution, ledger)
         self.desk = Desk(config, ledger, gate, self._guardian, self._outbox)
-        self._steering = Steering(ledger, self._guardian, self.desk, self._outbox)
-        self._broker_side = BrokerSide(ledger, self._guardian, self.desk, self._outbox, self._steering)
+        self._steering = Steering(ledger, self._guardian, self.desk, self._outbox, config.execution.unprotected_ms)
+        self._broker_side = BrokerSide(
+            ledger, self._guardian, self.desk, self._outbox, self._steering, config.execution.settle_ms
+        )
         self._warden = Warden(config, ledger, self.desk, self._outbox, self._steering)
         self._words = OperatorWords(ledger, self.desk, self._outbox, self._steering, self._broker_side, self._warden)
         self._liquidity_floor = config.risk.liquidity_floor
         self._deciding = DECIDING[config.consensus.decide_on]
         self._decide_every_ns = config.consensus.decide_every_ms * MS
         self._council = Council(config, weights, ledger.learned)
+        self._table = table_of(config.execution)
+        self._entry_ttl_ns = config.execution.entry_ttl_ms * MS
+        self._reversals: dict[int, Decision] = {}  # symbol -> the decision to follow when flat
         self._decide_at_ns = 0
         self._ticked_ns = 0
         self._learn_at_ns = 0
@@ -85,8 +90,11 @@ class Machine:
     # --- questions: they change nothing
 
     def wants_market(self, symbol: int, quote: Quote) -> bool:
-        """Whether this market would make a bracket leave: then it must be handed in at once."""
-        return any(self._guardian.exit_reason(bracket, quote) for bracket in self.ledger.live_brackets(symbol))
+        """Whether this market would make a bracket leave, or tell it something: then it must be handed in at once."""
+        return any(
+            self._guardian.exit_reason(bracket, quote) or self._guardian.notices(bracket, quote)
+            for bracket in self.ledger.live_brackets(symbol)
+        )
 
     def next_deadline_ns(self) -> int:
         """Monotonic time at which a Tick is due; what went by since the last one is due at once."""
@@ -162,6 +170,8 @@ class Machine:
                 self._broker_side.ask(event.monotonic_ns, "start")
         if not isinstance(event, SignalSeen | InstrumentSeen | SendResult):
             self._warden.look(event)
+        if self._reversals:
+            self._turn_around(event)
         return self._outbox.drain()
 
     # --- decisions
@@ -197,9 +207,23 @@ class Machine:
     def _decide(self, symbol: int, event: Tick | SignalSeen) -> None:
         decision = self._council.decide(symbol, event.monotonic_ns, event.market_ns)
         self._outbox.emit(Publish(decision))
-        move = TABLE[self.stance(symbol), decision.action]
-        if move is Move.EXIT and ALLOWS[self.ledger.trading].decisions_exit:
+        move = self._table[self.stance(symbol), decision.action]
+        if move in (Move.EXIT, Move.REVERSE) and ALLOWS[self.ledger.trading].decisions_exit:
             self._steering.leave_all(symbol, "opposite decision", event)
-        elif move is Move.ENTER:
-            side = BUY if decision.action == BUY_ACTION else SELL
-            self.desk.enter(event, decision, side, liquidity_share(decision, side, self._liquidity_floor))
+        if move is Move.REVERSE:
+            self._reversals[symbol] = decision
+        elif move in (Move.ENTER, Move.ADD):
+            self._enter(decision, event)
+
+    def _enter(self, decision: Decision, event: Input) -> None:
+        side = BUY if decision.action == BUY_ACTION else SELL
+        self.desk.enter(event, decision, side, liquidity_share(decision, side, self._liquidity_floor))
+
+    def _turn_around(self, event: Input) -> None:
+        """The second half of a reversal: once flat, while the decision is no older than an entry may become."""
+        for symbol, decision in list(self._reversals.items()):
+            if event.monotonic_ns - decision.decided_ns > self._entry_ttl_ns:
+                del self._reversals[symbol]
+            elif self.stance(symbol) is Stance.FLAT:
+                del self._reversals[symbol]
+                self._enter(decision, event)

@@ -7,7 +7,7 @@ import logging
 from bus.messages import Decision, Fill, Message, Signal
 from bus.sockets import Subscriber
 from consensus.weights import SOURCES
-from execution.events import STOP, Denied, Output, Publish, SendOrder, SendResult
+from execution.events import STOP, Denied, Output, Publish, SendOrder, SendResult, Unprotected
 from execution.machine import Machine
 from execution.orders import Order
 from execution.risk.gate import REASONS
@@ -39,10 +39,12 @@ class Meters:
             *(f"position_{contract.symbol}" for contract in self._contracts),
             *(f"average_price_e6_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
             "entries_closed", "brackets_live", "stops_resting", "details_lost", "unjournaled", "trading",
+            "unprotected_alarms", "session_losses",
         )  # fmt: skip
         self._signal_to_decision = context.histogram("signal_to_decision")
         self._decision_to_send = context.histogram("decision_to_send")
         self._tick_to_order = context.histogram("tick_to_order")
+        self._unprotected = context.histogram("unprotected")
         self._signal_to_send = context.histogram("signal_to_send")
         self.signal_received_ns = 0  # monotonic: when the bytes of the signal that is being answered were there
 
@@ -60,6 +62,11 @@ class Meters:
                 self._time_decision(decision)
             case Publish(message=Fill()):
                 self._counters.add("fills")
+            case Unprotected(duration_ns=duration_ns, over=over):
+                if over:
+                    self._counters.add("unprotected_alarms")
+                else:
+                    self._unprotected.record(duration_ns)
             case Denied(reasons=reasons):
                 for reason in reasons:
                     self._counters.add(f"denied_{reason}")

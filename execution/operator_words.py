@@ -6,10 +6,18 @@ by: what it brings about goes the way of every other order.
 
 from __future__ import annotations
 
-from execution.adoption import adopt
 from execution.broker_side import BrokerSide
 from execution.desk import Desk
-from execution.events import ADOPT, STOP_WORD, WORDS, Operator
+from execution.events import (
+    ADOPT,
+    CANCEL_FOREIGN,
+    IGNORE,
+    STOP_WORD,
+    WORDS,
+    CancelForeign,
+    Operator,
+    OrderIgnored,
+)
 from execution.ledger import Ledger
 from execution.outbox import Outbox
 from execution.risk.states import MOVES, move_of
@@ -48,7 +56,20 @@ class OperatorWords:
         if event.word == STOP_WORD:
             self._desk.closing = "the stage is stopping"
             self._steering.stop(event)
+        if event.word in (IGNORE, CANCEL_FOREIGN):
+            self._decide_foreign(event)
         if event.word == ADOPT:
-            for bracket in adopt(event, self._broker_side.view, self._ledger, self._desk.finder.quotes, self._outbox):
-                self._steering.advance(bracket, event)
-            self._broker_side.ask(event.monotonic_ns, "adopted")
+            self._broker_side.adopting = True  # what the next view says: the last one may be old
+            self._broker_side.ask(event.monotonic_ns, ADOPT)
+
+    def _decide_foreign(self, event: Operator) -> None:
+        """Every open order that is not ours and that the last view can name."""
+        named = [report.cl_order_id for report in self._broker_side.foreign if report.cl_order_id]
+        if not named:
+            self._outbox.note("warning", f"{event.word}: the broker's last list has no open order that is not ours")
+        for name in named:
+            if event.word == IGNORE:
+                self._outbox.emit(OrderIgnored(event.market_ns, name))
+            else:
+                self._outbox.emit(CancelForeign(event.monotonic_ns, event.market_ns, name))
+        self._broker_side.ask(event.monotonic_ns, event.word)

@@ -55,6 +55,7 @@ class Order:
     cancel_asked_ns: int = 0  # monotonic, 0 never
     cancels_asked: int = 0
     reported_ns: int = 0  # monotonic, of the last word from the broker in this incarnation
+    views_without: int = 0  # listings of this incarnation that did not show it
     reason: str = ""
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 

@@ -15,6 +15,7 @@ from execution.events import (
     ENTRY,
     AskBroker,
     BracketChanged,
+    CancelForeign,
     CancelOrder,
     Denied,
     Input,
@@ -64,7 +65,7 @@ class Performer:
     @staticmethod
     def calls_the_broker(outputs: Sequence[Output]) -> bool:
         """Whether the journal must be with the operating system before `perform`."""
-        return any(isinstance(output, SendOrder | CancelOrder) for output in outputs)
+        return any(isinstance(output, SendOrder | CancelOrder | CancelForeign) for output in outputs)
 
     def perform(self, outputs: Sequence[Output]) -> None:
         """Orders first, in their order; words and messages after."""
@@ -75,7 +76,10 @@ class Performer:
                 case CancelOrder():
                     self._meters.cancelled()
                     self._warn_unjournaled("the cancel of", output.order)
-                    self._core.execute(cancel_command(output, self._ledger.orders[output.order].cl_order_id))
+                    self._core.execute(cancel_command(output.order, self._ledger.orders[output.order].cl_order_id))
+                case CancelForeign(cl_order_id=name):
+                    self._meters.cancelled()
+                    self._core.execute(cancel_command(0, name))
                 case _:
                     pass
         for output in outputs:

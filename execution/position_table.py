@@ -1,12 +1,14 @@
-"""What a decision means, given what we hold: a table. No adding to a position; an opposite decision leaves it.
+"""What a decision means, given what we hold: a table. By default no adding, and an opposite decision leaves the position.
 
-A reversal is two decisions: one that exits, and a later one, once flat, that enters.
+Adding opens another bracket of its own; the risk gate's limits hold for all together. A reversal leaves and, once flat,
+enters the other side on the same decision, if it is not too old by then: never with one order, which could fill twice.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from config.schema import Execution
 from consensus.threshold import BUY, HOLD, SELL
 
 
@@ -23,6 +25,8 @@ class Move(StrEnum):
     STAY = "hold"
     ENTER = "enter"
     EXIT = "exit"
+    ADD = "add"
+    REVERSE = "reverse"
 
 
 TABLE: dict[tuple[Stance, str], Move] = {
@@ -39,3 +43,15 @@ TABLE: dict[tuple[Stance, str], Move] = {
     (Stance.LEAVING, SELL): Move.STAY,
     (Stance.LEAVING, HOLD): Move.STAY,
 }
+
+
+def table_of(settings: Execution) -> dict[tuple[Stance, str], Move]:
+    """TABLE as configured: `on_same_side` and `on_opposite` replace its cells for the side held and the other."""
+    same = Move.ADD if settings.on_same_side == "add" else Move.STAY
+    other = Move.REVERSE if settings.on_opposite == "reverse" else Move.EXIT
+    return TABLE | {
+        (Stance.LONG, BUY): same,
+        (Stance.SHORT, SELL): same,
+        (Stance.LONG, SELL): other,
+        (Stance.SHORT, BUY): other,
+    }

@@ -45,6 +45,8 @@ class ProfitDllBroker:
         changed: called on the DLL's thread with (local id, permanent id) of an order that changed.
         """
         self.entering: Callable[[], None] = lambda: None
+        self.session_losses = 0
+        self._was_connected = False
         self._contracts = tuple(contracts)
         self._account = account
         library = load(path)
@@ -52,7 +54,7 @@ class ProfitDllBroker:
             library,
             Login(credentials.key, credentials.user, credentials.password),
             full=True,
-            listener=Listener(order=changed),
+            listener=Listener(order=changed, state=self._on_state),
             server=server,
         )
         self._routing = Routing(library, credentials.routing_password)
@@ -73,6 +75,13 @@ class ProfitDllBroker:
                 if number == slices - 1:
                     raise
         self._check_account()
+
+    def _on_state(self, kind: int, value: int) -> None:
+        """On the DLL's thread, after the session noted it: a loss that is over before anybody looks is counted here."""
+        connected = self._session.connected
+        if self._was_connected and not connected:
+            self.session_losses += 1
+        self._was_connected = connected
 
     def problem(self) -> str:
         return "" if self._session.connected else f"the order session: {self._session.missing()}"

@@ -3,7 +3,7 @@
 The rules:
 - An order is found by its permanent id, then by this session's; an intent without either is matched by contract,
   side, type, quantity, prices and time, once, oldest first. Nothing is ever sent again.
-- An intent of an earlier incarnation that the broker does not list once the grace time is over was never sent.
+- An intent of an earlier incarnation was never sent when two listings do not show it and the time to settle is over.
 - An order of an earlier market day that is no longer listed has expired with that day.
 - Positions that differ, open orders that are not ours, and orders of ours without an answer are problems: while
   there is one, no entry goes out. Orders that are not ours are never touched; those of contracts
@@ -25,7 +25,7 @@ from profitdll.constants import OrderStatus as Status
 
 BEFORE_NS = 2_000_000_000  # a broker's stamp may be that much earlier than our market time
 AFTER_NS = 60_000_000_000
-GRACE_NS = 5_000_000_000  # market time after which an intent that the broker does not list was never sent
+LISTINGS = 2  # without it, before an intent counts as not sent
 PRICE_TOLERANCE = 1e-6  # points
 
 
@@ -49,9 +49,11 @@ class Reconciliation:
     matched: list[Matched] = field(default_factory=list)
     closed: list[OrderClosed] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    foreign: list[OrderReport] = field(default_factory=list)  # open orders that are not ours
+    unlisted: list[Order] = field(default_factory=list)  # open orders of ours that the view does not show
 
 
-def match_orders(ledger: Ledger, view: BrokerView) -> Reconciliation:
+def match_orders(ledger: Ledger, view: BrokerView, settle_ns: int) -> Reconciliation:
     """Which report is which order of ours, and what is unexplained. The caller applies it, then compares positions."""
     result = Reconciliation()
     if view.problem:
@@ -76,28 +78,38 @@ def match_orders(ledger: Ledger, view: BrokerView) -> Reconciliation:
             strangers.remove(counterpart)
             result.matched.append(Matched(order.number, counterpart))
         else:
-            _unlisted(ledger, order, view, result)
+            result.unlisted.append(order)
+            _unlisted(ledger, order, view, settle_ns, result)
     for report in strangers:
-        if _is_open(report):
+        if _is_open(report) and report.cl_order_id not in ledger.ignored:
+            result.foreign.append(report)
             result.problems[f"foreign {report.cl_order_id or report.local_id}"] = (
                 f"an order that is not ours is open: {report.cl_order_id or report.local_id}, side {report.side},"
-                f" {report.quantity} {report.ticker} at {report.price}; it is left alone, entries stop until it is gone"
+                f" {report.quantity} {report.ticker} at {report.price}; it is left alone, and entries stop until it is gone or a"
+                " person says `supervisor.py orders ignore` or `orders cancel`"
             )
     return result
 
 
-def compare_positions(ledger: Ledger, view: BrokerView) -> dict[str, str]:
-    """problem per contract whose position differs; a contract that the broker does not list is flat there."""
-    if view.problem:
-        return {}
+def excess_of(ledger: Ledger, view: BrokerView) -> dict[int, int]:
+    """symbol -> signed contracts that the broker holds beyond what we know of; one it does not list is flat there."""
     broker = {position.ticker: position.quantity for position in view.positions}
+    return {
+        contract.symbol: broker.get(contract.ticker, 0) - ledger.positions[contract.symbol].quantity
+        for contract in ledger.contracts
+    }
+
+
+def compare_positions(ledger: Ledger, excess: dict[int, int]) -> dict[str, str]:
+    """problem per contract whose position differs."""
     problems = {}
     for contract in ledger.contracts:
-        ours, theirs = ledger.positions[contract.symbol].quantity, broker.get(contract.ticker, 0)
+        ours = ledger.positions[contract.symbol].quantity
+        theirs = ours + excess[contract.symbol]
         if ours != theirs:
             problems[f"position {contract.ticker}"] = (
                 f"the broker holds {theirs:+d} {contract.ticker}, we know of {ours:+d};"
-                " entries stop until both agree (the word `adopt` takes the broker's)"
+                " entries stop until both agree (`supervisor.py orders adopt` takes the broker's)"
             )
     return problems
 
@@ -125,15 +137,15 @@ def _fits(order: Order, report: OrderReport) -> bool:
     return intent.order_type != STOP_LIMIT or abs(report.stop_price - intent.stop_price) <= PRICE_TOLERANCE
 
 
-def _unlisted(ledger: Ledger, order: Order, view: BrokerView, result: Reconciliation) -> None:
+def _unlisted(ledger: Ledger, order: Order, view: BrokerView, settle_ns: int, result: Reconciliation) -> None:
     """An open order of ours that the broker does not list."""
     contract = ledger.contracts[order.intent.symbol]
     if contract.day(order.intent.market_ns) < contract.day(view.market_ns):
         result.closed.append(OrderClosed(order.number, State.EXPIRED, "of an earlier day, no longer listed"))
         return
     of_this_session = order.local_id > 0
-    grace_over = view.market_ns - order.intent.market_ns > GRACE_NS
-    if not of_this_session and not order.cl_order_id and grace_over:
+    settled = view.market_ns - order.intent.market_ns > settle_ns and order.views_without + 1 >= LISTINGS
+    if not of_this_session and not order.cl_order_id and settled:
         result.closed.append(OrderClosed(order.number, State.NOT_SENT, "the broker does not list it"))
         return
     result.problems[f"unresolved {order.number}"] = (

@@ -8,6 +8,8 @@ bus, or a broker: it is given none of them. Its inputs are made up and its outpu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bus.messages import MESSAGE_VERSION, Signal
 from config.schema import Config
 from consensus.weights import ML, SOURCES, Weights
@@ -41,7 +43,8 @@ class _NobodysBroker:
     """Refuses everything."""
 
     def __init__(self) -> None:
-        self.entering = lambda: None
+        self.entering: Callable[[], None] = lambda: None
+        self.session_losses = 0
 
     def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
         self.entering()

@@ -74,6 +74,7 @@ class ExecutionStage(Stage):
         self._bystanders = Bystanders(contracts, context.counter_of)
         self._upstream_at_ns = 0
         self._upstream_problem: tuple[str, str] | None = None
+        self._losses = 0
         self._market_seen = [-1] * len(contracts)
         self._deciding = DECIDING[config.consensus.decide_on]
         self._subscriber = context.subscriber((TOPIC_SIGNAL,), SOURCES)
@@ -225,6 +226,13 @@ class ExecutionStage(Stage):
             self._hand_over()
             self._box.done(file)
         session = self._broker.problem()
+        losses = self._broker.session_losses
+        if losses != self._losses and not session:  # lost and back since the last look
+            lost = "the order session was lost for a moment"
+            self._upstream_problem = lost, lost
+            self._take(UpstreamSeen(*self._now(), lost, lost))
+        self._losses = losses
+        self._context.counters.set("session_losses", losses)
         problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._keeper.problem]
         problem = "; ".join(each for each in problems if each)
         kind = problem.partition(" has not beaten")[0], session  # the age in it changes each time: no news

@@ -7,21 +7,23 @@ and holds no memory but whether the stage is stopping.
 from __future__ import annotations
 
 from execution.announce import Announcer
-from execution.brackets import Bracket
+from execution.brackets import Bracket, Phase
 from execution.desk import Desk
-from execution.events import ENTRY, STOP_WORD, BracketChanged, Input
+from execution.events import ENTRY, STOP_WORD, AskBroker, BracketChanged, Input, Unprotected
 from execution.guardian import Guardian, Quote
 from execution.ledger import Effect, Ledger
 from execution.outbox import Outbox
 from execution.risk.states import ALLOWS
 
+BEFORE_EXIT = "before an exit"
 MAX_STEPS = 16  # of one bracket within one event; a table that runs longer is a defect
 
 
 class Steering:
     """The one hand that moves brackets."""
 
-    def __init__(self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox) -> None:
+    def __init__(self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox, unprotected_ms: int) -> None:
+        self._bound_ns = unprotected_ms * 1_000_000
         self.stopping = False  # entries are cancelled as soon as they can be named
         self._ledger = ledger
         self._guardian = guardian
@@ -42,6 +44,7 @@ class Steering:
     def watch(self, symbol: int, quote: Quote, event: Input) -> None:
         """A new market of one contract: leave where it says so."""
         for bracket in self._ledger.live_brackets(symbol):
+            self._guardian.notice(bracket, quote, event.monotonic_ns)
             if reason := self._guardian.exit_reason(bracket, quote):
                 self.leave(bracket, reason, event)
 
@@ -51,6 +54,12 @@ class Steering:
 
     def advance(self, bracket: Bracket, event: Input) -> None:
         """Carry out plans until the bracket rests."""
+        if reason := self._guardian.overdue(bracket, event.monotonic_ns, event.market_ns):
+            bracket.exit_wanted = reason
+        self._carry_out_plans(bracket, event)
+        self._watch_exposure(bracket, event)
+
+    def _carry_out_plans(self, bracket: Bracket, event: Input) -> None:
         for _ in range(MAX_STEPS):
             plan = self._guardian.plan(bracket, event.monotonic_ns)
             if plan is None:
@@ -63,6 +72,9 @@ class Steering:
                         bracket.adopted_quantity, bracket.adopted_price,
                     )
                 )  # fmt: skip
+                if plan.phase is Phase.RETREATING:
+                    bracket.exit_asked_ns = event.monotonic_ns
+                    self._outbox.emit(AskBroker(BEFORE_EXIT))
             for role, side, numbers in plan.send:
                 moved |= self._desk.send(event, bracket.number, role, bracket.symbol, side, numbers)
             for number in plan.cancel:
@@ -71,6 +83,19 @@ class Steering:
             if not moved:
                 return
         raise RuntimeError(f"bracket {bracket.number} does not come to rest: {bracket}")
+
+    def _watch_exposure(self, bracket: Bracket, event: Input) -> None:
+        """Measure how long contracts are held without a confirmed stop, and raise the alarm at the bound."""
+        now_ns, since_ns = event.monotonic_ns, bracket.exposed_since_ns
+        if self._guardian.exposed(bracket):
+            bracket.exposed_since_ns = since_ns or now_ns
+            if since_ns and not bracket.exposure_told and now_ns - since_ns >= self._bound_ns:
+                bracket.exposure_told = True
+                self._outbox.emit(Unprotected(bracket.number, now_ns - since_ns, True))
+                self._outbox.note("error", f"bracket {bracket.number} is held without a stop that is known to rest")
+        elif since_ns:
+            bracket.exposed_since_ns, bracket.exposure_told = 0, False
+            self._outbox.emit(Unprotected(bracket.number, now_ns - since_ns, False))
 
     def stop(self, event: Input) -> None:
         """From now on no entry works."""

@@ -10,7 +10,6 @@ from execution import gateway as g
 from execution.events import (
     BrokerPosition,
     BrokerView,
-    CancelOrder,
     OrderReport,
     SendOrder,
     SendResult,
@@ -34,8 +33,9 @@ def send_command(intent: SendOrder) -> Record:
     )
 
 
-def cancel_command(intent: CancelOrder, cl_order_id: str) -> Record:
-    return g.new_command(g.Command(kind=g.CANCEL, order=intent.order, cl_order_id=cl_order_id.encode()))
+def cancel_command(order: int, cl_order_id: str) -> Record:
+    """order: our number, 0 for one that is not ours."""
+    return g.new_command(g.Command(kind=g.CANCEL, order=order, cl_order_id=cl_order_id.encode()))
 
 
 def list_command() -> Record:

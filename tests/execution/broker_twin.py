@@ -37,6 +37,7 @@ class BrokerTwin:
         self.bid = self.ask = self.last = 0.0
         self.changed: Callable[[int, str], None] = lambda local_id, cl_order_id: None
         self.entering: Callable[[], None] = lambda: None
+        self.session_losses = 0
         self.sent: list[tuple[int, int, int, float, float]] = []  # side, type, quantity, price, stop
         self.local_ids: dict[int, str] = {}
         self.reject: Callable[[int], bool] = lambda order_type: False  # the exchange says no

@@ -34,7 +34,7 @@ def make_config(**sections: Any) -> Config:
     """A config of one contract: 4-tick stop, 6-tick target, two contracts at most."""
     execution = {
         "stop_ticks": 4, "target_ticks": 6, "stop_limit_offset_ticks": 2, "max_quantity": 2, "entry_ttl_ms": 500,
-        "confirm_ms": 300, "account": "A",
+        "confirm_ms": 300, "account": "A", "sqlite": False,
     }  # fmt: skip
     return Config(
         mode=sections.get("mode", "paper"),

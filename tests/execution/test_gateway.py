@@ -9,7 +9,7 @@ import pytest
 
 from execution import gateway as g
 from execution.contracts import Contract
-from execution.events import BUY, LIMIT, NO_PRICE, SELL, BrokerPosition, CancelOrder, SendOrder
+from execution.events import BUY, LIMIT, NO_PRICE, SELL, BrokerPosition, SendOrder
 from execution.translate import Listing, cancel_command, list_command, order_report, send_command, send_result
 from shm.layouts import COMMAND, REPORT
 from tests.execution.broker_twin import BrokerTwin
@@ -120,7 +120,7 @@ def test_cancels(bench: Bench) -> None:
     bench.broker.market(100.0, 110.0, 105.0)
     bench.core.execute(send_command(INTENT))
     bench.broker.step()
-    bench.core.execute(cancel_command(CancelOrder(1, 2, 77, "old"), "CL1"))
+    bench.core.execute(cancel_command(77, "CL1"))
     assert bench.broker.resting["CL1"].details.status == 4
     assert g.CANCEL_SENT in bench.kinds()
 

@@ -199,3 +199,62 @@ def test_only_open_orders_can_be_closed_by_conclusion() -> None:
     order.close(State.NOT_SENT, "no trace of it")
     with pytest.raises(InvalidTransition):
         order.close(State.EXPIRED, "again")
+
+
+MIDDLE = [Status.HADES_CREATED, Status.PENDING_NEW, Status.RECEIVED, Status.NEW, Status.REPLACED, Status.SUSPENDED,
+          Status.PENDING_CANCEL, Status.PENDING_REPLACE, Status.CALCULATED, Status.UNKNOWN]  # fmt: skip
+UNFILLED_ENDS = {Status.REJECTED: State.REJECTED, Status.ORDER_NOT_CREATED: State.REJECTED}
+FILLED_ENDS = {
+    Status.CANCELED: State.CANCELED, Status.PARTIALLY_FILLED_CANCELED: State.CANCELED,
+    Status.CANCELED_BY_ADMIN: State.CANCELED, Status.EXPIRED: State.EXPIRED, Status.DONE_FOR_DAY: State.EXPIRED,
+    Status.PARTIALLY_FILLED_EXPIRED: State.EXPIRED, Status.PARTIALLY_FILLED_REJECTED: State.REJECTED,
+}  # fmt: skip
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[OrderReport]:
+    """What an exchange could truly say of one order, oldest first, to its end."""
+    told: list[OrderReport] = []
+    traded, value = 0, 0.0
+
+    def tell(status: Status) -> None:
+        told.append(report(status, traded, value / traded if traded else 0.0, len(told) + 1))
+
+    for status in draw(st.lists(st.sampled_from(MIDDLE), max_size=4)):
+        tell(status)
+    for quantity in draw(st.lists(st.integers(1, 3), max_size=4)):
+        if traded + quantity >= QUANTITY:
+            break
+        traded += quantity
+        value += quantity * draw(st.sampled_from([99.5, 100.0, 100.5]))
+        tell(Status.PARTIALLY_FILLED)
+        for status in draw(st.lists(st.sampled_from(MIDDLE), max_size=2)):
+            tell(status)
+    ends = [Status.FILLED, *FILLED_ENDS] if traded else [Status.FILLED, *FILLED_ENDS, *UNFILLED_ENDS]
+    end = draw(st.sampled_from(ends))
+    if end is Status.FILLED:
+        value += (QUANTITY - traded) * 100.5
+        traded = QUANTITY
+    tell(end)
+    return told
+
+
+def naive_end(told: list[OrderReport]) -> tuple[State, int, float]:
+    """The obvious twin: the last report of the true order says it all."""
+    last = told[-1]
+    ends = {Status.FILLED: State.FILLED, **FILLED_ENDS, **UNFILLED_ENDS}
+    return ends[Status(last.status)], last.traded_quantity, last.traded_quantity * last.average_price
+
+
+@given(st.data(), lives())
+def test_permuted_and_repeated_reports_end_where_the_true_order_ends(data: st.DataObject, told: list[OrderReport]) -> None:
+    copies = [each for each in told for _ in range(data.draw(st.integers(1, 3)))]
+    order = new_order(State.INTENDED)
+    booked, value = 0, 0.0
+    for one in data.draw(st.permutations(copies)):
+        change = order.apply(one)
+        booked += change.filled_quantity
+        value += change.filled_quantity * change.fill_price if change.filled_quantity else 0.0
+    state, traded, worth = naive_end(told)
+    assert (order.state, order.traded_quantity, booked) == (state, traded, traded)
+    assert value == pytest.approx(worth)

@@ -22,7 +22,7 @@ from config.schema import Config
 from execution.contracts import contracts_of
 from execution.journal import read_ledger, read_records
 from execution.ledger import Ledger
-from execution.recovery import GRACE_NS, restore
+from execution.recovery import restore
 from replay.orders import verify_orders
 from tests.kills import mortal
 from tests.kills.document import write_section
@@ -99,7 +99,7 @@ def campaign_config(folder: Path, more: str = "") -> Config:
 def bound_ns(config: Config) -> int:
     """How long a position may be unprotected in one life: until a stop or an exit whose fate died with the process is
     settled, and then until the next one is confirmed."""
-    return GRACE_NS + config.execution.confirm_ms * 1_000_000 + SLACK_NS
+    return (config.execution.settle_ms + config.execution.confirm_ms) * 1_000_000 + SLACK_NS
 
 
 def plan(seed: random.Random, kills: int) -> list[Death]:

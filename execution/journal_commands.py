@@ -1,0 +1,129 @@
+"""`journal RUN|FILE`: prints a journal and says whether it is whole. It reads only, also while a run writes there.
+
+A line a record: its number, market time, kind, and its fields; `--json` gives one object a line and the verdict last.
+A torn end is reported and left alone (the next start cuts it); a damage in the middle is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from execution.journal_command_line import KINDS
+from execution.journal_file import damage
+from execution.journal_format import Examined, Record, decode_body, examine, is_journal, scan
+from execution.journal_keeper import journal_file
+
+EXIT_WHOLE, EXIT_DAMAGED, EXIT_USAGE = 0, 1, 2
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0: whole, perhaps with a torn end; 1: damaged or not a journal; 2: wrong arguments."""
+    unknown = [kind for kind in args.kind or () if kind not in KINDS]
+    if unknown:
+        return _complain(f"there is no kind {unknown[0]!r}; there are {', '.join(KINDS)}", EXIT_USAGE)
+    try:
+        path = journal_file(Path(args.journal))
+        data = path.read_bytes()
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        return _complain(str(error), EXIT_USAGE)
+    if not is_journal(data):
+        return _complain(f"{path} is not a journal", EXIT_DAMAGED)
+    counts: Counter[str] = Counter()
+    end: int | None = None
+    for number, (record, behind) in enumerate(_records(data)):
+        end = behind
+        kind = type(record).__name__
+        counts[kind] += 1
+        if not args.verify and wanted(record, args.kind, args.order):
+            _say(json.dumps(as_table(number, record)) if args.json else as_line(number, record))
+    found = examine(data, end)
+    if args.json:
+        _say(json.dumps(verdict(path, found, counts)))
+    else:
+        for line in verdict_lines(path, found, counts):
+            _say(line)
+    return EXIT_DAMAGED if found.whole_behind >= 0 else EXIT_WHOLE
+
+
+def wanted(record: Record, kinds: list[str] | None, order: int | None) -> bool:
+    """Whether the filters let a record through; a record that speaks of no order has none."""
+    if kinds and type(record).__name__ not in kinds:
+        return False
+    return order is None or getattr(record, "order", None) == order
+
+
+def as_table(number: int, record: Record) -> dict[str, Any]:
+    """A record with its number (from 0), its kind and its fields by name; a number without end is null."""
+    fields = {name: msgspec.to_builtins(getattr(record, name)) for name in record.__struct_fields__}
+    plain: dict[str, Any] = _finite({"number": number, "kind": type(record).__name__, **fields})
+    return plain
+
+
+def as_line(number: int, record: Record) -> str:
+    """One line for a person. Times stand first, as UTC of the market."""
+    market_ns = getattr(record, "market_ns", 0)
+    when = "-"
+    if market_ns:
+        when = f"{datetime.fromtimestamp(market_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{market_ns % 10**9 // 1000:06d}"
+    fields = ", ".join(
+        f"{name}={getattr(record, name)}"
+        for name in record.__struct_fields__
+        if name not in ("market_ns", "monotonic_ns")
+    )
+    return f"{number:8} {when:26} {type(record).__name__:14} {fields}"
+
+
+def verdict(path: Path, found: Examined, counts: Counter[str]) -> dict[str, Any]:
+    return {
+        "journal": str(path),
+        "records": counts.total(),
+        "kinds": dict(sorted(counts.items())),
+        "end": found.end,
+        "torn_bytes": found.used - found.end if found.whole_behind < 0 else 0,
+        "damaged_at": found.end if found.whole_behind >= 0 else None,
+        "whole_behind": found.whole_behind if found.whole_behind >= 0 else None,
+    }
+
+
+def verdict_lines(path: Path, found: Examined, counts: Counter[str]) -> list[str]:
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) or "none"
+    lines = [f"{path}: {counts.total()} whole records up to byte {found.end}: {kinds}"]
+    if found.whole_behind >= 0:
+        lines.append(f"DAMAGED: {damage(path, found.end, found.whole_behind)}")
+    elif found.used > found.end:
+        lines.append(f"torn end of {found.used - found.end} bytes; the next start keeps it beside and cuts it")
+    else:
+        lines.append("whole")
+    return lines
+
+
+def _records(data: bytes) -> Iterator[tuple[Record, int]]:
+    for _, body, behind in scan(data):
+        yield decode_body(body), behind
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))) else value
+
+
+def _say(text: str) -> None:
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(f"error: {text}\n")
+    return code

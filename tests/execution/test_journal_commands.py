@@ -1,0 +1,75 @@
+"""The verb `journal`: what it prints, what it filters, what it says of torn ends and damages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import supervisor
+from execution.journal_keeper import journal_of
+from tests.execution.rig import Rig
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    rig = Rig(tmp_path).start()
+    rig.show(100.0, 100.5)
+    rig.run(100)
+    rig.enter()
+    rig.stage.on_close()
+    return journal_of(rig.config, rig.folder)
+
+
+def verb(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str], str]:
+    code = supervisor.main(["journal", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out.splitlines(), captured.err
+
+
+def test_every_record_has_a_line_and_the_verdict_stands_last(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, _ = verb(capsys, str(journal))
+    assert code == 0 and lines[-1] == "whole"
+    assert " whole records up to byte " in lines[-2] and "SendOrder 2" in lines[-2]
+    assert len(lines) - 2 == int(lines[-2].split(": ")[1].split()[0])
+    assert "Started" in lines[0] and "2025-11-13T12:00:00" in lines[0]
+
+
+def test_json_has_every_field_and_filters_by_kind_and_order(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, _ = verb(capsys, str(journal), "--json", "--kind", "SendOrder", "--kind", "SendResult", "--order", "1")
+    rows = [json.loads(line) for line in lines]
+    assert code == 0 and [row.get("kind") for row in rows] == ["SendOrder", "SendResult", None]
+    assert (rows[0]["role"], rows[0]["price"], rows[0]["ticker"]) == ("entry", 100.5, "WDOZ25")
+    assert rows[-1]["torn_bytes"] == 0 and rows[-1]["damaged_at"] is None and rows[-1]["records"] > 10
+    all_rows = [json.loads(line) for line in verb(capsys, str(journal), "--json")[1]]
+    assert [row["number"] for row in all_rows[:-1]] == list(range(len(all_rows) - 1))
+
+
+def test_a_torn_end_is_told_and_left_alone(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = journal.read_bytes()
+    end = json.loads(verb(capsys, str(journal), "--json", "--verify")[1][-1])["end"]
+    torn = data[:end] + data[8:30]
+    journal.write_bytes(torn)
+    code, lines, _ = verb(capsys, str(journal), "--verify")
+    assert code == 0 and lines[-1].startswith("torn end of ") and len(lines) == 2
+    assert journal.read_bytes() == torn
+
+
+def test_a_damage_in_the_middle_is_an_error(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(journal.read_bytes())
+    data[60] ^= 1
+    journal.write_bytes(data)
+    code, lines, _ = verb(capsys, str(journal), "--verify")
+    assert code == 1 and "DAMAGED" in lines[-1] and "whole ones follow" in lines[-1]
+
+
+def test_what_is_no_journal_and_what_is_no_kind(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = verb(capsys, str(journal), "--kind", "Nonsense")
+    assert code == 2 and "SendOrder" in error
+    other = tmp_path / "other"
+    other.write_bytes(b"something else entirely")
+    assert verb(capsys, str(other))[0] == 1
+    assert verb(capsys, str(tmp_path / "nowhere"))[0] == 2

@@ -1,0 +1,85 @@
+"""The tables follow the journal: whole, over deaths at any record, and begun again when the journal is another."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus.messages import Decision, Fill
+from execution.events import Publish, SendOrder
+from execution.journal import read_records
+from execution.journal_format import MAGIC, encode_record, scan
+from execution.journal_keeper import journal_of
+from execution.store import Store
+from execution.store_thread import FILE
+from tests.execution.rig import Rig
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rig = Rig(tmp_path_factory.mktemp("store"), execution={"sqlite": True}).start()
+    rig.show(100.0, 100.5)
+    rig.run(100)
+    rig.enter()
+    rig.show(103.5, 104.0)
+    rig.run(200)
+    rig.stage.on_close()
+    return journal_of(rig.config, rig.folder)
+
+
+def tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    base = sqlite3.connect(path)
+    found = {name: base.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("orders", "fills", "decisions")}
+    base.close()
+    return found
+
+
+def follow(journal: Path, path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    store = Store(journal, path)
+    while store.catch_up():
+        pass
+    store.close()
+    return tables(path)
+
+
+def test_a_stopped_run_has_all_of_itself_in_the_tables(journal: Path) -> None:
+    found = tables(journal.with_name(FILE))
+    records = list(read_records(journal))
+    intents = [record for record in records if isinstance(record, SendOrder)]
+    said = [record.message for record in records if isinstance(record, Publish)]
+    assert [(row[0], row[2], row[7]) for row in found["orders"]] == [(i.order, i.role, i.quantity) for i in intents]
+    assert [row[11] for row in found["orders"]] == ["filled", "canceled", "filled"]
+    fills = [message for message in said if isinstance(message, Fill)]
+    assert [row[1:6] for row in found["fills"]] == [(f.order, f.symbol, f.side, f.quantity, f.price) for f in fills]
+    decisions = [message for message in said if isinstance(message, Decision)]
+    assert [(row[1], row[5], row[6]) for row in found["decisions"]] == [(d.sequence, d.action, d.total) for d in decisions]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 10_000), max_size=6))
+def test_any_deaths_and_torn_ends_lead_to_the_same_tables(
+    tmp_path_factory: pytest.TempPathFactory, journal: Path, cuts: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("cuts")
+    growing, data = folder / "growing.journal", journal.read_bytes()
+    ends = [len(MAGIC), *(behind for _, _, behind in scan(data))]
+    for cut in sorted(cut % ends[-1] for cut in cuts):
+        growing.write_bytes(data[: max(cut, len(MAGIC))])
+        follow(growing, folder / "a.sqlite")
+    growing.write_bytes(data)
+    assert follow(growing, folder / "a.sqlite") == follow(journal, folder / "b.sqlite")
+
+
+def test_another_journal_in_its_place_begins_again(tmp_path: Path, journal: Path) -> None:
+    place, base = tmp_path / "orders.journal", tmp_path / "orders.sqlite"
+    place.write_bytes(journal.read_bytes())
+    assert follow(place, base)["fills"]
+    intent = next(record for record in read_records(journal) if isinstance(record, SendOrder))
+    place.write_bytes(MAGIC + encode_record(intent))
+    found = follow(place, base)
+    assert len(found["orders"]) == 1 and found["fills"] == [] == found["decisions"]
