@@ -51,6 +51,7 @@ class Desk:
         self.faults = faults
         self._latency_ns = latency_ns
         self._entry = entry
+        self._connection = 0  # whose message is worked on
         self._on_their_way: list[tuple[int, int, Arrival]] = []  # due monotonic, number, what happens then
         self._sent = 0
 
@@ -59,6 +60,7 @@ class Desk:
     def receive(self, message: int, body: np.void, session: int, monotonic_ns: int, now_ns: int) -> list[Event]:
         """One order message of a logged-in full client."""
         self.tally.order_messages += 1
+        self._connection = session
         if message == protocol.CHANGE_ORDER:
             return self._change(body, monotonic_ns, now_ns)
         if message == protocol.CANCEL_ORDER:
@@ -191,7 +193,7 @@ class Desk:
         self._sent += 1
         slow = self.faults.active(SlowAcknowledgement)
         delay_ns = self._latency_ns + (int(slow.delay_ms * 1e6) if slow else 0)
-        arrives_ns = self._entry.arrival_ns(monotonic_ns) + delay_ns
+        arrives_ns = self._entry.arrival_ns(monotonic_ns, self._connection) + delay_ns
         heapq.heappush(self._on_their_way, (arrives_ns, self._sent, arrival))
 
     def _allowed(self, account: int, body: np.void) -> bool:

@@ -1,7 +1,7 @@
 """How long messages travel: a delay model for each route, and the line on which messages wait for their arrival.
 
 Routes are three: order entry (client to market), reports (acknowledgements, fills and positions back), and market data.
-Delays are monotonic time. A route keeps its order, as a TCP connection does: nothing overtakes what was sent before.
+Delays are monotonic time. A connection keeps its order, as TCP does: nothing overtakes what was sent before on it.
 
     constant    ms
     lognormal   exp(N(ln ms, sigma^2)): median ms; the mean is ms x exp(sigma^2 / 2)
@@ -62,7 +62,7 @@ class Route:
         self._rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, number])))
         self._ns: list[int] = []
         self._at = 0
-        self._last_ns = 0
+        self._last_ns: dict[int, int] = {}  # connection -> when its newest message arrives
         if spec.kind == "replayed":
             self._ns = _whole_ns(read_delays(Path(spec.file)))
 
@@ -84,10 +84,11 @@ class Route:
         self._at += 1
         return self._ns[self._at - 1]
 
-    def arrival_ns(self, sent_ns: int) -> int:
-        """When a message that is sent now arrives; never before one that was sent earlier."""
-        self._last_ns = max(self._last_ns, sent_ns + self.delay_ns())
-        return self._last_ns
+    def arrival_ns(self, sent_ns: int, connection: int = 0) -> int:
+        """When a message that is sent now arrives; never before an earlier one of the same connection."""
+        found = max(self._last_ns.get(connection, 0), sent_ns + self.delay_ns())
+        self._last_ns[connection] = found
+        return found
 
 
 def routes_of(config: Exchange) -> dict[int, Route]:

@@ -120,7 +120,7 @@ class Server:
                     messages = [message]
                 for each in messages:
                     self._guarded(session, session.connection.send, each)
-        self.tally.fills = self.desk.engine.fills
+        self.tally.fills, self.tally.self_matches = self.desk.engine.fills, self.desk.engine.self_matches
 
     def tell_state(self, change: Change, at_once: bool = False) -> None:
         """Tell every client that a trading state of an instrument began. at_once: nobody is there yet."""

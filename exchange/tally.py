@@ -15,6 +15,7 @@ class Tally:
     clients: int = 0
     orders: int = 0
     fills: int = 0
+    self_matches: int = 0  # times an account would have traded with itself
     undelivered_events: int = 0  # of an instrument somebody had subscribed, while nobody was there to get it
     refused_logins: int = 0
     wrong_passwords: int = 0  # routing passwords: the order or cancel was dropped

@@ -77,6 +77,13 @@ def test_nothing_overtakes_and_everything_arrives(gaps, seed):
     assert out == list(range(len(gaps)))
 
 
+def test_one_connection_does_not_wait_for_another(tmp_path):
+    path = tmp_path / "delays.txt"
+    path.write_text("9\n1\n1\n")
+    route = Route(Latency(kind="replayed", file=str(path)), 1, ORDER_ENTRY)
+    assert [route.arrival_ns(0, connection) / 1e6 for connection in (1, 2, 1)] == [9, 1, 9]
+
+
 def order_of(client) -> list[int]:
     return [int(order["status"]) for order in client.of(protocol.ORDER)]
 
