@@ -89,6 +89,7 @@ def test_the_figures_of_the_day_come_in_the_order_of_the_callback(rig: Rig) -> N
     names = [name for name in wire.DAILY_BODY.names or () if name not in ("index", "pad", "pad_2", "ts_ns")]
     fields = {name: float(n) if n <= 10 else n for n, name in enumerate(names, 1)}
     rig.server.send(wire.DAILY, index=0, ts_ns=NOON_NS, **fields)
+    rig.settle()
     Market(rig.library).subscribe("WDOFUT", "F")
     rig.server.wait_for(wire.SUBSCRIBE)
     rig.server.send(wire.DAILY, index=0, ts_ns=NOON_NS, **fields)
