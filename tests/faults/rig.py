@@ -189,13 +189,13 @@ class Pipeline:
         trades = self.rows["trades"]
         return trades["trade_number"][trades["kind"] == KIND_TRADE].tolist()
 
-    def missing(self) -> set[int]:
-        """Numbers of trades that the exchange played between the first and the last published one, and nobody got."""
+    def missing(self, from_ns: int = 0) -> set[int]:
+        """Numbers of trades that the exchange played since `from_ns` (or the first published one) and nobody got."""
         mine = self.numbers()
         market = self.stages["exchange"].stage.market  # type: ignore[attr-defined]
         trades = self.rows["trades"][self.rows["trades"]["kind"] == KIND_TRADE]
         with self.standing_market():
-            played = market.history(0, int(trades["ts_ns"].min()), int(trades["ts_ns"].max()))["number"].tolist()
+            played = market.history(0, from_ns or int(trades["ts_ns"].min()), int(trades["ts_ns"].max()))["number"].tolist()
         return {number for number in played if mine[0] <= number <= max(mine)} - set(mine)
 
     def ready(self) -> int:

@@ -17,9 +17,10 @@ def new_gaps(pipeline: Pipeline, before: int, count: int = 1) -> Any:
     return pipeline.gaps()[before:]
 
 
-def assert_whole(pipeline: Pipeline) -> None:
-    """Every trade of the market was published, each once."""
-    assert pipeline.missing() == set()
+def assert_whole(pipeline: Pipeline, before: int) -> None:
+    """Every trade of the market since the gap record number `before` was published, each once."""
+    first_ns = int(pipeline.gaps()[before]["gap_from_ns"])
+    assert pipeline.missing(first_ns) == set()
     numbers = pipeline.numbers()
     assert len(set(numbers)) == len(numbers)
 
@@ -40,8 +41,8 @@ def test_a_connection_is_lost_and_comes_back(pipeline: Pipeline) -> None:
     seen = pipeline.until(lambda: pipeline.ready() & CAUSE_GAP, "vectors that say gap")
     assert seen and pipeline.against_entry()["signals"] == "gap"
     assert pipeline.count("connection_losses") == losses + 1
-    assert refilled(pipeline) > trades + 50
-    assert_whole(pipeline)
+    pipeline.until(lambda: refilled(pipeline) > trades + 50, "the trades of the outage")
+    assert_whole(pipeline, before)
     pipeline.until_healthy()
     assert len(pipeline.gaps()) == before + 1
 
@@ -52,7 +53,22 @@ def test_a_connection_that_was_away_for_an_instant_is_a_gap_all_the_same(pipelin
     (gap,) = new_gaps(pipeline, before)
     assert (gap["cause"], gap["gap_trades_missing"]) == (GAP_CONNECTION_LOST, 0)
     assert pipeline.count("connection_losses") == losses + 1
-    assert_whole(pipeline)
+    assert_whole(pipeline, before)
+
+
+def test_a_connection_that_goes_again_during_the_catch_up_is_caught_up_once_and_whole(pipeline: Pipeline) -> None:
+    before, losses = len(pipeline.gaps()), pipeline.count("connection_losses")
+    pipeline.fault("history_stuck", count=1, share=0.0)  # so that the first catch-up takes its time
+    pipeline.fault("connection_lost", for_s=0.001)
+    native = pipeline.stages["ingest"].stage._native  # type: ignore[attr-defined]
+    pipeline.until(lambda: native["history_symbol"] == 0, "the first catch-up")
+    pipeline.fault("connection_lost", for_s=0.3)
+    (gap,) = new_gaps(pipeline, before)
+    assert (gap["cause"], gap["gap_trades_missing"]) == (GAP_CONNECTION_LOST, 0)
+    assert pipeline.count("connection_losses") == losses + 2
+    pipeline.until_healthy()
+    assert_whole(pipeline, before)
+    assert len(pipeline.gaps()) == before + 1
 
 
 def test_a_refused_key_keeps_the_feed_away_and_is_tried_again(pipeline: Pipeline) -> None:
@@ -63,7 +79,7 @@ def test_a_refused_key_keeps_the_feed_away_and_is_tried_again(pipeline: Pipeline
     assert pipeline.count("refused_logins", "exchange") > 0
     (gap,) = new_gaps(pipeline, before)
     assert gap["cause"] == GAP_CONNECTION_LOST
-    assert_whole(pipeline)
+    assert_whole(pipeline, before)
 
 
 def test_a_feed_that_falls_silent_while_connected_is_a_gap(pipeline: Pipeline) -> None:
@@ -75,7 +91,7 @@ def test_a_feed_that_falls_silent_while_connected_is_a_gap(pipeline: Pipeline) -
     assert (gap["cause"], gap["gap_trades_missing"]) == (GAP_FEED_SILENT, 0)
     assert pipeline.count("connection_losses") == pipeline.count("connection_losses")
     pipeline.until(lambda: pipeline.ready() & CAUSE_GAP, "vectors that say gap")
-    assert_whole(pipeline)
+    assert_whole(pipeline, before)
 
 
 def test_trades_that_stay_away_while_the_depth_flows_are_found_in_history(pipeline: Pipeline) -> None:
