@@ -27,19 +27,29 @@ class DailyFigures:
         self._figures: dict[int, dict[str, Any]] = {}
         self._over: set[int] = set()
         self._changed: set[int] = set()
+        self._uncounted: list[Array] = []
 
     def see(self, batch: Batch) -> None:
-        """Count a batch of market events."""
-        body = batch.trades["body"]
+        """Count a batch of market events, at the latest when somebody asks: many at once cost little more than one."""
+        if len(batch.trades):
+            self._uncounted.append(batch.trades["body"])
+
+    def _settle(self) -> None:
+        if not self._uncounted:
+            return
+        body = np.concatenate(self._uncounted)
+        self._uncounted.clear()
         for index in np.unique(body["index"]).tolist():
             self._count(index, body[body["index"] == index])
 
     def end(self, instrument: int) -> None:
         """The market of an instrument closed: its figures stay until the next trade."""
+        self._settle()
         self._over.add(instrument)
 
     def news(self) -> list[tuple[int, dict[str, Any]]]:
         """(instrument, fields of a DAILY message) of those that changed since the last call."""
+        self._settle()
         out = [(index, dict(self._figures[index])) for index in sorted(self._changed)]
         self._changed.clear()
         return out

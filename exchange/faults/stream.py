@@ -93,8 +93,12 @@ class Flicker:
 
     def see(self, batch: Batch) -> None:
         """Remember the newest books."""
-        for body in batch.books["body"]:
-            self._newest[int(body["index"])] = body.copy()
+        bodies = batch.books["body"]
+        _, from_the_end = np.unique(
+            bodies["index"][::-1], return_index=True
+        )  # one copy for each instrument, not each book
+        for place in (len(bodies) - 1 - from_the_end).tolist():
+            self._newest[int(bodies["index"][place])] = bodies[place].copy()
 
     def batch(self, count: int, market_ns: int) -> Batch | None:
         """`count` books, the instruments in turn; None before there is a book. Best quantities are 1 to 64 more."""
