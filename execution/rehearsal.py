@@ -19,6 +19,7 @@ from execution.events import (
     BrokerPosition,
     BrokerView,
     Input,
+    InstrumentSeen,
     MarketSeen,
     SendOrder,
     SignalSeen,
@@ -92,13 +93,19 @@ class Rehearsal:
         self._left -= 1
         self._number += 1
         self._now_ns += STEP_NS
-        now_ns, number, price = self._now_ns, self._number, self._price
-        tick = self._config.instruments[0].tick
-        market = MarketSeen(now_ns, market_ns, 0, number, market_ns, now_ns, price, price - tick, price)
-        self._take(market, now_ns, market_ns)
+        now_ns = self._now_ns
+        self._show(market_ns)
         self._take(self._vote(self._speaker, market_ns), now_ns, market_ns)
         if not self._on_signals:
             self._take(Tick(now_ns, market_ns), now_ns, market_ns)
+
+    def _show(self, market_ns: int) -> None:
+        """A market in which everything is well."""
+        now_ns, ask = self._now_ns, self._price
+        bid = ask - self._config.instruments[0].tick
+        self._take(InstrumentSeen(now_ns, market_ns, 0, "", bid, ask, now_ns), now_ns, market_ns)
+        market = MarketSeen(now_ns, market_ns, 0, self._number, market_ns, now_ns, ask, bid, ask)
+        self._take(market, now_ns, market_ns)
 
     def _vote(self, source: str, market_ns: int) -> SignalSeen:
         now_ns, number = self._now_ns, self._number
@@ -132,5 +139,6 @@ class Rehearsal:
             UpstreamSeen(self._now_ns, market_ns, ""),
         ):
             self._machine.handle(event)
+        self._show(market_ns)
         for source in SOURCES:
             self._take(self._vote(source, market_ns), self._now_ns, market_ns)
