@@ -193,3 +193,4 @@ def test_a_lost_exchange_is_a_problem(desk: Desk) -> None:
     desk.exchange.stage.server.close()
     eventually(lambda: broker.problem() != "", "the disconnect")
     assert "order session" in broker.problem()
+    eventually(lambda: broker.session_losses == 1, "the count of the loss")
