@@ -198,10 +198,24 @@ class Pipeline:
             played = market.history(0, from_ns or int(trades["ts_ns"].min()), int(trades["ts_ns"].max()))["number"].tolist()
         return {number for number in played if mine[0] <= number <= max(mine)} - set(mine)
 
+    def vectors(self) -> int:
+        """How many feature vectors have come so far."""
+        self.look()
+        return len(self.rows["features"])
+
     def ready(self) -> int:
         """The ready mask of the newest vector; 0 before the first."""
-        self.look()
-        return int(self.rows["features"]["ready"][-1]) if len(self.rows["features"]) else 0
+        return int(self.rows["features"]["ready"][-1]) if self.vectors() else 0
+
+    def until_silenced(self, reason: str, since: int) -> None:
+        """Wait for a vector, behind the first `since`, that silences a specialist for that reason."""
+
+        def silenced() -> bool:
+            self.look()
+            masks = np.unique(self.rows["features"]["ready"][since:]).tolist()
+            return reason in {why_silent(mask, SPECIALIST_NEEDS) for mask in masks}
+
+        self.until(silenced, f"a vector that says {reason}")
 
     def against_entry(self) -> dict[str, str]:
         """Why no entry goes out now: what silences a specialist, and what the gate refuses for its data. Empty: one could."""
