@@ -7,10 +7,12 @@ away, cut, another), it begins again. Nothing here is read by trading, and nothi
     orders     number, bracket, role, symbol, ticker, side, order_type, quantity, price, stop_price, intended_ns,
                state, traded_quantity, average_price, changed_ns, reason
     fills      at (place in the journal), order_number, symbol, side, quantity, price, ts_ns, position, realised_profit
-    decisions  at, sequence, symbol, ingest_seq, ts_ns, action, total, confidence, quantity, reason, votes, abstained
+    decisions  at, sequence, symbol, ingest_seq, ts_ns, action, total, confidence, quantity, reason, votes, abstained,
+               threshold, regime, rule, size, decided_ns, data_age_ns (both monotonic; age -1: not known)
+    weights    at, sequence, symbol, ts_ns, regime, applied, changes, reason: what each settled round of votes taught
     followed   one row: end (bytes taken), head (of the last record taken), checked when going on
 
-Prices in points, times in ns UTC of the market, money in the account's currency; votes and abstentions as JSON.
+Prices in points, times in ns UTC of the market, money in the account's currency; votes, abstentions and changes as JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import sqlite3
 from pathlib import Path
 from typing import BinaryIO
 
-from bus.messages import Decision, Fill, OrderEvent
+from bus.messages import Decision, Fill, OrderEvent, WeightsChanged
 from execution.events import Publish, SendOrder
 from execution.journal_format import HEAD, MAGIC, Record, decode_body, scan_from
 
@@ -37,10 +39,15 @@ CREATE TABLE IF NOT EXISTS fills (
   ts_ns INTEGER, position INTEGER, realised_profit REAL);
 CREATE TABLE IF NOT EXISTS decisions (
   at INTEGER PRIMARY KEY, sequence INTEGER, symbol INTEGER, ingest_seq INTEGER, ts_ns INTEGER, action TEXT, total REAL,
-  confidence REAL, quantity INTEGER, reason TEXT, votes TEXT, abstained TEXT);
+  confidence REAL, quantity INTEGER, reason TEXT, votes TEXT, abstained TEXT, threshold REAL, regime TEXT, rule TEXT,
+  size REAL, decided_ns INTEGER, data_age_ns INTEGER);
+CREATE TABLE IF NOT EXISTS weights (
+  at INTEGER PRIMARY KEY, sequence INTEGER, symbol INTEGER, ts_ns INTEGER, regime TEXT, applied INTEGER, changes TEXT,
+  reason TEXT);
 CREATE TABLE IF NOT EXISTS followed (one INTEGER PRIMARY KEY CHECK (one = 1), end INTEGER, head BLOB, start INTEGER);
 """
-TABLES = ("orders", "fills", "decisions", "followed")
+TABLES = ("orders", "fills", "decisions", "weights", "followed")
+VERSION = 2  # of the tables; a file of another one is filled anew from the journal
 
 
 class Store:
@@ -51,6 +58,9 @@ class Store:
         self._base = sqlite3.connect(path, timeout=1.0, isolation_level=None)
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute("PRAGMA synchronous=NORMAL")
+        if self._base.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            self._base.executescript(";".join(f"DROP TABLE IF EXISTS {table}" for table in TABLES))
+            self._base.execute(f"PRAGMA user_version={VERSION}")
         self._base.executescript(SCHEMA)
 
     def catch_up(self) -> int:
@@ -111,8 +121,13 @@ class Store:
             case Publish(message=Decision() as d):
                 self._insert(
                     "decisions", at, d.sequence, d.symbol, d.ingest_seq, d.ts_ns, d.action, d.total, d.confidence,
-                    d.quantity, d.reason, json.dumps(d.votes), json.dumps(d.abstained),
+                    d.quantity, d.reason, json.dumps(d.votes), json.dumps(d.abstained), d.threshold, d.regime, d.rule,
+                    d.size, d.decided_ns, d.data_age_ns,
                 )  # fmt: skip
+            case Publish(message=WeightsChanged() as w):
+                self._insert(
+                    "weights", at, w.sequence, w.symbol, w.ts_ns, w.regime, w.applied, json.dumps(w.changes), w.reason
+                )
             case _:
                 pass
 

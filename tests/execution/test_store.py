@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.messages import Decision, Fill
+from bus.messages import Decision, Fill, WeightsChanged
 from execution.events import Publish, SendOrder
 from execution.journal import read_records
 from execution.journal_format import MAGIC, encode_record, scan
@@ -34,7 +35,8 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     base = sqlite3.connect(path)
-    found = {name: base.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("orders", "fills", "decisions")}
+    names = ("orders", "fills", "decisions", "weights")
+    found = {name: base.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
     base.close()
     return found
 
@@ -58,6 +60,35 @@ def test_a_stopped_run_has_all_of_itself_in_the_tables(journal: Path) -> None:
     assert [row[1:6] for row in found["fills"]] == [(f.order, f.symbol, f.side, f.quantity, f.price) for f in fills]
     decisions = [message for message in said if isinstance(message, Decision)]
     assert [(row[1], row[5], row[6]) for row in found["decisions"]] == [(d.sequence, d.action, d.total) for d in decisions]
+
+
+def test_a_decision_stands_there_with_all_that_it_rests_on(journal: Path) -> None:
+    said = [record.message for record in read_records(journal) if isinstance(record, Publish)]
+    for row, one in zip(
+        tables(journal.with_name(FILE))["decisions"], [m for m in said if isinstance(m, Decision)], strict=True
+    ):
+        assert json.loads(row[10]) == [list(vote) for vote in one.votes]
+        assert json.loads(row[11]) == [list(silent) for silent in one.abstained]
+        assert row[12:] == (one.threshold, one.regime, one.rule, one.size, one.decided_ns, one.data_age_ns)
+
+
+def test_what_rounds_taught_stands_there(tmp_path: Path) -> None:
+    taught = WeightsChanged(1, 4, 0, 77, "wild", True, (("ml", 0.5, -1.25, 0.4, 0.39),), "ml voted +0.50")
+    place = tmp_path / "orders.journal"
+    place.write_bytes(MAGIC + encode_record(Publish(taught)))
+    (row,) = follow(place, tmp_path / "orders.sqlite")["weights"]
+    assert row[1:] == (4, 0, 77, "wild", 1, '[["ml", 0.5, -1.25, 0.4, 0.39]]', "ml voted +0.50")
+
+
+def test_tables_of_another_build_are_filled_anew(tmp_path: Path, journal: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(
+        "CREATE TABLE decisions (at INTEGER PRIMARY KEY, sequence INTEGER);"
+        "CREATE TABLE followed (one INTEGER PRIMARY KEY, end INTEGER, head BLOB, start INTEGER);"
+    )
+    old.close()
+    assert follow(journal, path) == follow(journal, tmp_path / "new.sqlite")
 
 
 @settings(max_examples=25, deadline=None)
