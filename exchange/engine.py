@@ -103,7 +103,7 @@ class Engine:
         order = self.orders[number]
         if not order.open:
             return []
-        order.refusal = order.refusal or self._not_now(order)
+        order.refusal = order.refusal or self.rules.refusal(order, len(self._open[order.instrument]))
         if order.refusal:
             self._close(order, Status.REJECTED, now_ns, order.refusal)
             return self._taken()
@@ -129,7 +129,8 @@ class Engine:
         changed = order.snapshot()
         changed.quantity, changed.price, changed.stop_price = quantity, price, stop_price
         problem = "" if order.open else "the order is closed"
-        problem = problem or checks.refusal(changed, self.instruments[order.instrument]) or self._not_now(changed)
+        problem = problem or checks.refusal(changed, self.instruments[order.instrument])
+        problem = problem or self.rules.refusal(changed, len(self._open[order.instrument]))
         if not problem and quantity <= order.traded:
             problem = f"{order.traded} are traded already"
         if problem:
@@ -169,18 +170,15 @@ class Engine:
             for order in list(self._open[instrument].values()):
                 if expired or order.validity == Validity.DAY:
                     self._leave(order, now_ns)
-                    self._close(
-                        order, Status.EXPIRED, now_ns, "the contract expired" if expired else "the session is over"
-                    )
+                    why = "the contract expired" if expired else "the session is over"
+                    self._close(order, Status.EXPIRED, now_ns, why)
         else:
             self._trigger(instrument, now_ns)
         return self._taken()
 
     def _after_call(self, instrument: int, now_ns: int) -> None:
         """What the call left: orders at market are cancelled, and a market without a book meets the others again."""
-        for order in list(self._open[instrument].values()):
-            if not order.resting:
-                continue
+        for order in [each for each in self._open[instrument].values() if each.resting]:
             if order.order_type == OrderType.MARKET:
                 order.resting = False
                 self._close(order, Status.CANCELED, now_ns, "market order: the auction left this quantity")
@@ -208,9 +206,6 @@ class Engine:
             session=new.session, local_id=new.local_id, date_ns=now_ns, update_ns=now_ns,
         )  # fmt: skip
 
-    def _not_now(self, order: Order) -> str:
-        return self.rules.refusal(order, len(self._open[order.instrument]))
-
     def _enter(self, order: Order, now_ns: int) -> None:
         """Bring a working order to the market: wait for its stop, trade, rest, or cancel what may not rest."""
         instrument, calling = order.instrument, self.rules.calling(order.instrument)
@@ -236,8 +231,12 @@ class Engine:
                 self._close(order, Status.CANCELED, now_ns, "immediate or cancel: the rest did not trade")
                 return
         price, broker = None if at_market else order.price_ticks, self.brokers[order.account]
-        self.market.rest(instrument, order.number, order.side, price, order.leaves, broker, now_ns)
-        order.resting = True
+        try:
+            self.market.rest(instrument, order.number, order.side, price, order.leaves, broker, now_ns)
+        except OverflowError as full:
+            self._close(order, Status.CANCELED, now_ns, str(full))
+        else:
+            order.resting = True
 
     def _own(self, order: Order, limit: int | None) -> list[Order]:
         """Resting orders of the same account that an incoming order could meet; empty when it may meet them."""

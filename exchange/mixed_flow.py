@@ -32,6 +32,8 @@ from exchange.book import (
     HIGH_ASK,
     LEAVES,
     LEVEL_ORDERS,
+    LEVEL_QUANTITY,
+    LIVE,
     LOW_BID,
     NEXT,
     OWNER,
@@ -112,6 +114,45 @@ def _shown_at(ticks: Any, quantity: Any, price_ticks: Any) -> Any:
 
 
 @inline
+def _forget_far(levels: Any, orders: Any, live: Any, state: Any, recorded: Any, side: Any, last: Any) -> None:
+    """Take off background far beyond the recorded depth, so that a price that travels leaves no trail in the book.
+
+    It stops at the first client's order out there, unless the book fills up.
+    """
+    at, step = (0, 1) if side == BUY else (1, -1)
+    row = state[LOW_BID] if side == BUY else state[HIGH_ASK]
+    end = last - BEYOND_ROWS if side == BUY else last + BEYOND_ROWS
+    best = state[BEST_BID] if side == BUY else state[BEST_ASK]
+    clear = True
+    while (row < min(end, best)) if side == BUY else (row > max(end, best)):
+        if levels[row, LEVEL_ORDERS] > 0:
+            mixed_cancel(levels, orders, live, state, row, np.int64(1) << 60)
+            if levels[row, LEVEL_ORDERS] > 0:
+                clear = False
+                if state[LIVE] < len(live) * 3 // 4:
+                    return
+        recorded[at, row] = 0
+        row += step
+        if clear:
+            if side == BUY:
+                state[LOW_BID] = row
+            else:
+                state[HIGH_ASK] = row
+
+
+@inline
+def _grow(levels: Any, orders: Any, live: Any, state: Any, words: Any, side: Any, row: Any, quantity: Any) -> None:
+    """More background at the end of a queue: one order as long as no client stands behind it."""
+    tail = levels[row, TAIL]
+    if tail >= 0 and orders[tail, OWNER] == 0:
+        orders[tail, LEAVES] += quantity
+        levels[row, LEVEL_QUANTITY] += quantity
+        return
+    words[W_ORDER_NUMBER] += 1
+    book_add(levels, orders, live, state, words[W_ORDER_NUMBER], side, row, quantity, 0, 0)
+
+
+@inline
 def _forget_gone(
     levels: Any, orders: Any, live: Any, state: Any, recorded: Any, side: Any, ticks: Any, quantity: Any
 ) -> None:
@@ -134,6 +175,8 @@ def _forget_gone(
                 mixed_cancel(levels, orders, live, state, row, np.int64(1) << 60)
             recorded[at, row] = 0
         row += step
+    if quantity[LEVELS - 1] > 0:
+        _forget_far(levels, orders, live, state, recorded, side, last)
 
 
 @inline
@@ -203,8 +246,7 @@ def _snapshot(
                     met = _print_clients(words, trades, clients, fills, orders, state, count, side, ts_ns, 0, kind)
                     stop = stop or met > 0
                     if left > 0:
-                        words[W_ORDER_NUMBER] += 1
-                        book_add(levels, orders, live, state, words[W_ORDER_NUMBER], side, row, left, 0, 0)
+                        _grow(levels, orders, live, state, words, side, row, left)
     return stop
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange.book import LIVE
 from exchange.engine import Engine
 from exchange.market import Batch
 from exchange.mixed_market import MixedMarket
@@ -163,6 +164,39 @@ def test_cancels_of_the_background_come_off_both_sides_of_the_queue():
     ahead = engine.market.queue_ahead(0, order.number)
     assert ahead == 5, "10 before it and 4 behind it lost half"
     assert engine.market.venues[0].book.depth(BUY, 1).tolist()[0][1] == 7 + 4
+
+
+@pytest.mark.parametrize(("far_order", "steps", "most"), [(False, 2_000, 200), (True, 7_000, 8192 * 3 // 4 + 200)])
+def test_a_price_that_travels_leaves_no_trail_and_flicker_makes_no_orders(far_order, steps, most):
+    """A client's order far behind stops the sweeping until the book fills up."""
+    rows = TapeRows()
+    for step in range(steps):
+        middle = 1_000 + step
+        bids = [(middle - level, 5 + (step + level) % 3) for level in range(10)]
+        rows.book(step, bids, [(middle + 1 + level, 5 + (step * level) % 4) for level in range(10)])
+    engine = engine_on(rows)
+    if far_order:
+        send(engine, new(BUY, 900, 1))
+    play(engine)
+    book = engine.market.venues[0].book
+    assert int(book.state[LIVE]) < most
+    assert touch_of(engine) == (999 + steps, 1_000 + steps)
+
+
+def touch_of(engine: Engine) -> tuple[int, int]:
+    book = engine.market.venues[0].book
+    return int(book.depth(BUY, 1)[0, 0]), int(book.depth(SELL, 1)[0, 0])
+
+
+def test_a_full_book_cancels_the_order_that_does_not_fit(monkeypatch):
+    engine = engine_on(base())
+
+    def full(*arguments: object) -> None:
+        raise OverflowError("the book has no room")
+
+    monkeypatch.setattr(engine.market, "rest", full)
+    order, _ = send(engine, new(BUY, 99, 1))
+    assert (order.status, order.text, order.resting) == (Status.CANCELED, "the book has no room", False)
 
 
 def test_a_stop_waits_for_recorded_trades():
