@@ -16,6 +16,7 @@ from tests.exchange.alone import Alone, exchange_alone
 from tests.processes import PROJECT
 from tests.profitsim import sanitizers
 
+pytestmark = pytest.mark.xdist_group("examples")  # one exchange for all
 EXAMPLES = PROJECT / "examples"
 LIMIT_S = 120
 

@@ -17,6 +17,7 @@ from tests import compilers
 from tests.profitsim import fuzzing, sanitizers
 from tests.profitsim.fuzzing import Outcome
 
+pytestmark = pytest.mark.xdist_group("fuzz")  # the fuzzers are compiled once
 RUNS = 30_000
 RUNS_GUIDED = 10_000  # these reach deeper, and take longer
 LONG_S = int(os.environ.get("PROFITSIM_FUZZ_SECONDS", "300"))

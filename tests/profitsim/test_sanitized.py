@@ -11,6 +11,7 @@ import pytest
 from tests.processes import PROJECT
 from tests.profitsim import sanitizers
 
+pytestmark = pytest.mark.xdist_group("sanitized")  # the library is compiled once
 HERE = Path(__file__).parent
 APART = {"build", "layout", "sanitized", "fuzz", "lent_memory", "races"}  # they have no session with the library of this system
 KEEPS_A_POINTER = """
