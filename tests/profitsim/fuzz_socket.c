@@ -35,6 +35,7 @@ int32_t CALL SetInvalidTickerCallback(AssetCallback);
 int32_t CALL SetAssetPositionListCallback(PositionCallback);
 int32_t CALL SetBrokerAccountListChangedCallback(AccountListCallback);
 int32_t CALL SetStateCallback(StateCallback);
+int32_t CALL SetDailyCallback(DailyCallback);
 int32_t CALL TranslateTrade(uintptr_t, TConnectorTrade *);
 int32_t CALL GetPriceGroup(const TConnectorAssetIdentifier *, uint8_t, int32_t, TConnectorPriceGroup *);
 int32_t CALL GetPriceDepthSideCount(const TConnectorAssetIdentifier *, uint8_t);
@@ -158,6 +159,20 @@ static void CALL on_ticker(const TAssetIDRec *asset, const wchar_t *date, int32_
     read_text(asset->ticker);
     read_text(date);
     sink += (uint64_t)state;
+    tally.callbacks++;
+}
+
+static void CALL on_daily_callback(const TAssetIDRec *asset, const wchar_t *date, double open, double high, double low,
+                                   double close, double volume, double adjust, double max_limit, double min_limit,
+                                   double volume_buyer, double volume_seller, int32_t quantity, int32_t trades,
+                                   int32_t open_contracts, int32_t quantity_buyer, int32_t quantity_seller,
+                                   int32_t trades_buyer, int32_t trades_seller) {
+    (void)open, (void)high, (void)low, (void)close, (void)volume, (void)adjust, (void)max_limit, (void)min_limit;
+    (void)volume_buyer, (void)volume_seller, (void)open_contracts;
+    read_text(asset->ticker);
+    read_text(date);
+    sink += (uint64_t)quantity + (uint64_t)trades + (uint64_t)quantity_buyer + (uint64_t)quantity_seller;
+    sink += (uint64_t)trades_buyer + (uint64_t)trades_seller;
     tally.callbacks++;
 }
 
@@ -286,6 +301,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         SetSerieProgressCallback(on_progress);
         SetChangeStateTickerCallback(on_ticker);
         SetInvalidTickerCallback(on_invalid);
+        SetDailyCallback(on_daily_callback);
         SetAssetPositionListCallback(on_position_callback);
         SetBrokerAccountListChangedCallback(on_account_list);
         registered = true;

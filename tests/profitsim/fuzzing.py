@@ -71,6 +71,7 @@ def session() -> list[tuple[int, dict[str, Any]]]:
         (wire.HISTORY_END, {"request": 1, "trades": 1}),
         (wire.TICKER_STATE, {"index": 0, "state": 6, "ts_ns": NOON_NS}),
         (wire.STATE, {"type": 2, "value": 5}),
+        (wire.DAILY, {"index": 0, "ts_ns": NOON_NS, "close": 5400.0, "quantity": 10}),
     ]
 
 
@@ -86,6 +87,7 @@ def edges() -> list[tuple[int, dict[str, Any]]]:
         out.append((wire.BOOK, {"ts_ns": number, **one["ask"], "bid_price": [price] * 10, "bid_quantity": [number] * 10}))
         out.append((wire.TRADE, {"ts_ns": number, "price": price, "quantity": number, "flags": 2**32 - 1}))
         out.append((wire.HISTORY_TRADE, {"ts_ns": number, "request": 1, "price": price, "quantity": number}))
+        out.append((wire.DAILY, {"ts_ns": number, "close": price}))
         out.append((wire.TICKER_STATE, {"ts_ns": number, "state": -(2**31)}))
     return out
 
