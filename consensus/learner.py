@@ -24,6 +24,10 @@ from consensus.volatility import REGIMES, Volatility, next_regime
 from consensus.votes import Ballot
 from consensus.weights import Weights
 
+LONGEST_HORIZON_NS = (
+    600_000_000_000  # a round lasts as long as its longest vote: one source must not hold up all learning
+)
+
 
 class LearnedState(msgspec.Struct, frozen=True, array_like=True):
     """All that was learned about one contract. Tuples in the order of `sources` and of volatility.REGIMES."""
@@ -132,7 +136,7 @@ class Learner:
             return
         horizons_ns = [0] * len(self._start)
         for number, signal in ballot.voting:
-            horizons_ns[number] = max(1, signal.horizon_ms) * 1_000_000
+            horizons_ns[number] = min(max(1, signal.horizon_ms) * 1_000_000, LONGEST_HORIZON_NS)
         votes = ballot.votes(len(self._start))
         fast = self._volatility.fast()
         self._round = Round(market_ns, votes, horizons_ns, mid, cost, fast, self.standing.regime)

@@ -34,10 +34,11 @@ class Volatility:
         since_ns = ts_ns - self._ts_ns
         if math.isfinite(mid) and math.isfinite(self._mid) and 0 <= since_ns < SAMPLE_NS:
             return False
-        sampled = math.isfinite(mid) and math.isfinite(self._mid) and SAMPLE_NS <= since_ns <= BREAK_NS
+        move = mid - self._mid
+        sampled = math.isfinite(move * move) and SAMPLE_NS <= since_ns <= BREAK_NS  # false for NaN, and out of any range
         if sampled:
             seconds = since_ns / 1e9
-            per_second = (mid - self._mid) ** 2 / seconds
+            per_second = move * move / seconds
             fast, slow = -math.expm1(-seconds / self._fast_s), -math.expm1(-seconds / self._slow_s)
             sums = self._sums
             sums[0] += fast * (per_second - sums[0])

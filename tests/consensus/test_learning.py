@@ -7,7 +7,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.messages import Signal
@@ -247,3 +247,68 @@ def test_the_regime_is_told_and_chooses_the_weights() -> None:
     decision = council.decide(0, 7, START_NS)
     assert decision.regime == "wild"
     assert [weight for _, weight, *_ in decision.votes] == pytest.approx(list(wild))
+
+
+def test_a_horizon_without_end_does_not_hold_up_learning() -> None:
+    world = fresh()
+    world.run(60)
+    book = world.council
+    for second in range(60, 2000, 10):
+        now_ns = START_NS + second * S
+        endless = Signal(1, "ml", second, 5, 0, 1, now_ns, 1, 2, 3, 1.0, 0.9, 10**12, now_ns + 10 * S)
+        book.take(endless)
+        lesson = book.learn(0, now_ns, 5400.0 + second % 3, 5400.5 + second % 3)
+        if lesson is not None and second > 700:
+            return
+    raise AssertionError("no round ended")
+
+
+touches = st.one_of(st.just(math.nan), st.floats(5390, 5410), st.floats(allow_nan=True, allow_infinity=True))
+events = st.one_of(
+    st.tuples(st.just("say"), st.sampled_from(SOURCES), st.floats(), st.floats(), st.integers(-5, 10**7)),
+    st.tuples(st.just("learn"), st.integers(0, 120 * S), touches, touches),
+    st.tuples(st.just("decide")),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(events, min_size=20, max_size=120), st.booleans())
+def test_whatever_comes_in_decisions_and_weights_keep_their_limits(
+    steps: list[tuple[object, ...]], adaptive: bool
+) -> None:
+    settings_ = config(adaptive=adaptive, volatility_fast_s=2.0)
+    start = start_weights(settings_.consensus)
+    council = Council(settings_, start, {})
+    nominal = list(start.nominal().values())
+    now_ns, number = START_NS, 0
+    for step in steps:
+        match step:
+            case "say", str(source), float(direction), float(confidence), int(horizon_ms):
+                number += 1
+                council.take(
+                    Signal(
+                        1, source, number, 0, 0, number, now_ns, 1, 2, 3, direction, confidence, horizon_ms,
+                        now_ns + 30 * S,
+                    )
+                )  # fmt: skip
+            case "learn", int(later_ns), float(bid), float(ask):
+                now_ns += later_ns
+                lesson = council.learn(0, now_ns, bid, ask)
+                if lesson is None:
+                    continue
+                for row in lesson.state.weights:
+                    assert sum(row) == pytest.approx(1.0)
+                    for weight, first in zip(row, nominal, strict=True):
+                        assert 0.25 * first - 1e-12 <= weight <= max(0.40, first) + 1e-12
+                again = Council(settings_, start, {"WDOFUT": lesson.state})
+                assert again.forgotten == []
+            case _:
+                decision = council.decide(0, 9, now_ns)
+                weights = [weight for _, weight, *_ in decision.votes]
+                assert all(weight >= 0.0 for weight in weights) and sum(weights) <= 1.0 + 1e-9
+                assert len(decision.votes) + len(decision.abstained) == len(SOURCES)
+                assert 0.10 <= decision.threshold <= 0.30
+                if decision.action != "HOLD":
+                    assert len(weights) >= 2 and sum(weights) >= 0.60 - 1e-9
+                    assert abs(decision.total) >= decision.threshold
+                    assert (decision.total > 0) == (decision.action == "BUY")

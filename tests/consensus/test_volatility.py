@@ -64,6 +64,9 @@ def test_silence_and_unknown_prices_are_no_moves() -> None:
     assert not seen.see(S + SAMPLE_NS - 1, 500.0), "too soon"
     assert not seen.see(2 * S, math.nan)
     assert not seen.see(3 * S, 200.0), "nobody saw the move to it"
+    assert not seen.see(4 * S, 1e200), "no price of this world"
+    assert not seen.see(5 * S, 200.0)
+    seen.see(3 * S, 200.0)
     assert not seen.see(3 * S + BREAK_NS + 1, 900.0), "the session was away"
     assert math.isnan(seen.fast())
     assert seen.see(4 * S + BREAK_NS + 1, 901.0)
