@@ -17,6 +17,7 @@ from execution.recovery import compare_positions, excess_of, match_orders
 from execution.steering import Steering
 
 MS = 1_000_000
+ASK_SOON_NS = 200 * MS  # while an exit waits for the broker to say that something is held
 ASK_AGAIN_NS = 1_000 * MS  # while something is unclear
 ASK_ROUTINE_NS = 30_000 * MS
 RECONNECTED = "reconnected"  # key of the problem, and reason of the question
@@ -85,6 +86,8 @@ class BrokerSide:
         self._tell_problems()
         self.ask_at_ns = view.monotonic_ns + (ASK_AGAIN_NS if self._desk.problems else ASK_ROUTINE_NS)
         self._steering.advance_all(view)
+        if any(self._guardian.held_up(bracket) for bracket in self._ledger.live.values()):
+            self.ask_at_ns = min(self.ask_at_ns, view.monotonic_ns + ASK_SOON_NS)
 
     def _compare_positions(self, view: BrokerView) -> None:
         """What a person closed by hand is not covered by our stops any more: they could open it the other way round.

@@ -130,6 +130,11 @@ class Guardian:
         theirs = held * direction(bracket.side)
         return min(ours, max(0, theirs)) if ours > 0 else max(ours, min(0, theirs))
 
+    def held_up(self, bracket: Bracket) -> bool:
+        """Whether an exit waits because the broker says that nothing is held, which may be old news of a recent fill."""
+        leaving = bracket.phase in (Phase.RETREATING, Phase.CLOSING)
+        return leaving and self.open_quantity(bracket) != 0 and self.closable(bracket) == 0
+
     def exposed(self, bracket: Bracket) -> int:
         """Contracts of the bracket that no stop covers which the exchange has confirmed."""
         stops = self._orders(bracket.stops)

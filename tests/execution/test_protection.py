@@ -133,6 +133,18 @@ def test_an_exit_never_goes_beyond_what_the_broker_says_is_held(make: Callable[.
     assert rig.position == 2 == rig.broker.position
 
 
+def test_a_position_that_the_broker_tells_late_is_left_soon_after(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.broker.position = 0  # it lags behind its own fills
+    rig.show(103.5, 104.0)
+    rig.run(100)
+    assert exits(rig) == []
+    rig.broker.position = 2
+    rig.run(250)
+    assert exits(rig) == [(SELL, MARKET, 2)] and (rig.position, rig.broker.position) == (0, 0)
+
+
 def test_stops_of_a_position_closed_by_hand_are_cancelled(make: Callable[..., Rig]) -> None:
     rig = make()
     rig.enter()
