@@ -272,6 +272,12 @@ class Unprotected(_Record, frozen=True):
     over: bool
 
 
+class Omitted(_Record, frozen=True):
+    """From here to the end of the incarnation inputs may be missing: the journal could not take all of them."""
+
+    reason: str
+
+
 class Denied(_Record, frozen=True):
     """The gate refused an order; `reasons` are names of checks."""
 
@@ -303,11 +309,11 @@ Input = (
 )  # fmt: skip
 Output = (
     SendOrder | CancelOrder | CancelForeign | OrderIgnored | Matched | OrderClosed | BracketChanged | Adopted
-    | TradingChanged | Learned | Unprotected | Denied | Publish | AskBroker | Note
+    | TradingChanged | Learned | Unprotected | Denied | Publish | AskBroker | Note | Omitted
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
-    | TradingChanged | Operator | Learned | OrderIgnored
+    | TradingChanged | Operator | Learned | OrderIgnored | Omitted
 )  # fmt: skip
 """What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
 LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__

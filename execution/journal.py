@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
-from execution.events import LEDGER_TYPES, LedgerRecord
+from execution.events import LEDGER_TYPES, LedgerRecord, Omitted
 from execution.file_lock import FileLock, Locked
 from execution.journal_file import RESERVE_BYTES, JournalFile, damage
 from execution.journal_format import KIND_LEDGER, JournalError, Record, decode_body, encode_record, examine, scan
@@ -109,8 +109,10 @@ class Journal:
     def append(self, record: Record) -> None:
         if (self._failure or self._short) and not isinstance(record, LEDGER_TYPES):
             self.dropped += 1
-        else:
-            (self._missed if self._failure else self._pending).append(encode_record(record))
+            if self.dropped > 1:
+                return
+            record = Omitted(self._failure or self._no_room)
+        (self._missed if self._failure else self._pending).append(encode_record(record))
 
     def flush(self, before_order: bool = False) -> None:
         """Give what was appended to the operating system; `before_order` with `always` also waits for the disk.

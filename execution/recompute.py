@@ -15,7 +15,7 @@ from typing import cast
 from config.schema import Config
 from consensus.weights import Weights
 from execution.contracts import contracts_of
-from execution.events import LEDGER_TYPES, Input, LedgerRecord, Publish, Started
+from execution.events import LEDGER_TYPES, Input, LedgerRecord, Omitted, Publish, Started
 from execution.journal_format import INPUT_TYPES, Record, encode_record
 from execution.ledger import Ledger
 from execution.machine import Machine
@@ -47,6 +47,7 @@ class Recomputed:
     """What was gone through. `outputs`: type name (of a published message: its own) -> how many."""
 
     incarnations: int = 0
+    in_part: int = 0  # of them: compared up to where their journal could not take all inputs any more
     inputs: int = 0
     outputs: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
@@ -76,6 +77,9 @@ def recompute_run(
             if run in ("", record.run):
                 found.incarnations += 1
                 machine = _machine(config, weights, earlier)
+        if isinstance(record, Omitted) and machine is not None:
+            found.in_part += 1
+            machine = None
         if is_input and not begun:
             raise ValueError("the journal does not begin with the start of an incarnation")
         if machine is not None and is_input:

@@ -56,6 +56,8 @@ def _orders(folder: Path) -> int:
         f"  {found.inputs} inputs in {found.incarnations} incarnation{'s' if found.incarnations > 1 else ''} of"
         f" execution; all {sum(counts.values())} records that answer them are equal"
     )
+    if found.in_part:
+        _say(f"  {found.in_part} of them in part: from some point on their journal could not take every input")
     return EQUAL
 
 

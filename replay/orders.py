@@ -34,6 +34,7 @@ class VerifiedOrders:
     """Counts of what was recomputed and equal; `difference` is the first one, in words, or ""."""
 
     incarnations: int
+    in_part: int  # of them: compared up to where the journal could not take all inputs any more
     inputs: int
     outputs: dict[str, int]
     difference: str = ""
@@ -56,6 +57,7 @@ def verify_orders(folder: Path) -> VerifiedOrders:
         raise OrdersError(f"{path}: execution never started in this run")
     return VerifiedOrders(
         found.incarnations,
+        found.in_part,
         found.inputs,
         dict(found.outputs),
         describe(found.differences[0]) if found.differences else "",

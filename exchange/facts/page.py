@@ -17,7 +17,6 @@ from exchange.facts.chart import Axis, Line, chart
 from exchange.facts.statistics import Array, Tape
 
 NO_FIGURE = "-"
-LONG_S = 4 * 3600.0  # a shorter market shows nothing of a day's curve
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,7 @@ def table(subjects: Sequence[Subject]) -> str:
 
 
 def pictures(subjects: Sequence[Subject], curve: Array) -> dict[str, str]:
-    """File name -> SVG. curve (minutes,): the generator's own, drawn beside what it made. Markets shorter
-    than LONG_S are left out of the day's volume."""
+    """File name -> SVG. curve (minutes,): the generator's own, drawn beside what it made."""
     names = [(subject.name, subject.tape) for subject in subjects]
     wide = np.arange(1, facts.WIDEST_TICKS + 1)
     second = np.array(facts.CLUSTER_LAGS)
@@ -136,19 +134,12 @@ def pictures(subjects: Sequence[Subject], curve: Array) -> dict[str, str]:
              for name, tape in names],
         ),
         "volume.svg": chart(
-            "Volume of each five minutes over the mean", Axis("minutes from the first trade"),
-            Axis("volume over mean", low=0.0),
-            [*(Line(name, *_by_five(tape)) for name, tape in names if tape.seconds > LONG_S),
+            "Volume of each minute over the mean", Axis("minutes from the first trade"), Axis("volume over mean", low=0.0),
+            [*(Line(name, np.arange(len(volume)), volume) for name, volume in
+               ((name, facts.volume_by_minute(tape)) for name, tape in names)),
              Line("curve of the generator", np.arange(len(curve)), curve, dashed=True)],
         ),
     }  # fmt: skip
-
-
-def _by_five(tape: Tape) -> tuple[Array, Array]:
-    """(middle of each five minutes, volume over the mean of all)."""
-    minutes = facts.volume_by_minute(tape)
-    fives = minutes[: len(minutes) // 5 * 5].reshape(-1, 5).mean(axis=1)
-    return 5.0 * np.arange(len(fives)) + 2.5, fives
 
 
 def _normal_tail(value: float) -> float:

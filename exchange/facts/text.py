@@ -94,26 +94,7 @@ measure each kind's signature in trades and book, by these definitions, apart fr
 ## Compared with recorded markets
 """.replace("@KINDS@\n", _TABLE + "\n")
 
-AFTER_TABLE = """ES is the closest capture to WDO and WIN; it is one quiet hour. No book of a B3 future was at hand.
-
-What agrees with it: a spread of one tick nearly always; the share of the largest orders in volume; the memory of signs and its
-slow decay, without a memory in returns of 1 s; fat tails of 1 s returns; autocorrelation of absolute returns at 1, 10 and 60 s.
-
-What does not match, and is so:
-- **Tails of longer returns** are thinner than in ES (10 s and 60 s). The hour of ES has few returns, so its own figures are
-  uncertain; still, nothing in the generator jumps but an episode.
-- **Returns of 10 s** have a small positive autocorrelation: the book follows the reference with a delay of seconds.
-- **Clustering fades sooner.** In ES absolute returns remember half a minute at 0.07, in the background at 0.03.
-- **Spread.** Two ticks are rarer than in ES: makers always close the gap at once.
-- **Quotes.** About five for each trade, twelve in ES: nobody flickers.
-- **Sizes** lie on round numbers, and their far tail is that of sweeps, capped; BTCUSDT has sizes over five decades.
-- **BTCUSDT** is another kind of market: its tick is tiny (returns of 80 ticks in a second) and its signs remember far more.
-  The generator is not meant for it.
-- **Episodes** are planted far more densely than any market has them: the column with them has fatter 1 s tails, more clustering
-  and now and then a wide spread. Use `episodes_per_hour = 0` where statistics count, episodes where detectors are judged.
-- **The day's curve** is the shape that studies report; the captures are too short to check it.
-
-"""
+AFTER_TABLE = ""
 PICTURES_TEXT = """## Pictures
 
 ![share of time at each spread](generated_market/spread.svg)

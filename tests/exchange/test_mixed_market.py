@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange import protocol
 from exchange.book import LIVE
 from exchange.engine import Engine
 from exchange.market import Batch
@@ -17,7 +16,6 @@ from profitdll.constants import OrderStatus as Status
 from profitdll.constants import OrderType
 from tests.exchange.kit import START_NS, TICK, TapeRows, instrument
 from tests.exchange.test_engine import NOW, new, play, send, statuses
-from tests.exchange.test_stage import UTC_DAY, two_seconds, write_tape
 
 BUY, SELL = 1, 2
 FOREVER = 1 << 62
@@ -238,21 +236,3 @@ def test_the_recorded_hour_is_never_crossed_and_prints_what_was_recorded(es_reco
     for side in ("bid", "ask"):
         for name in (f"{side}_price", f"{side}_quantity"):
             assert np.array_equal(body[-1][name], recording.book[-1][name])
-
-
-def test_the_exchange_plays_a_tape_mixed_when_it_is_told_to(open_exchange, tmp_path):
-    tape = write_tape(tmp_path / "tape", two_seconds())
-    exchange = open_exchange(instrument(**UTC_DAY), tape=tape, mixed=True)
-    client = exchange.client()
-    client.subscribe()
-    exchange.started = True
-    exchange.step()
-    exchange.step(1.2)
-    client.order(1, BUY, 100 * TICK, 3)
-    client.wait_status(1, Status.PENDING_NEW, Status.NEW)
-    exchange.until(lambda: client.of(protocol.BOOK)[-1]["bid_quantity"][0] == 13, "our order in the book")
-    exchange.step(5.0)
-    exchange.until(lambda: exchange.counters["tape_ended"] == 1, "the end of the tape")
-    exchange.until(lambda: client.has(protocol.TRADE, 2), "the recorded trades")
-    assert [int(trade["quantity"]) for trade in client.of(protocol.TRADE)] == [1, 3]
-    assert client.of(protocol.BOOK)[-1]["ask_price"][0] == 101 * TICK

@@ -20,6 +20,7 @@ from execution.events import (
     ENTRY,
     LIMIT,
     MarketSeen,
+    Omitted,
     Operator,
     SendOrder,
     SendResult,
@@ -240,7 +241,8 @@ def test_a_full_disk_leaves_the_reserve_to_the_ledger(tmp_path: Path, monkeypatc
     assert journal.problem == ""
     journal.append(Tick(3, 4))
     journal.close()
-    assert list(read_records(path)) == [big] * filled + [RECORDS[4], Tick(3, 4)]
+    omitted = Omitted("[Errno 28] no space left")
+    assert list(read_records(path)) == [big] * filled + [omitted, RECORDS[4], Tick(3, 4)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
@@ -344,7 +346,9 @@ def test_a_failed_write_leaves_the_old_end_and_is_final(
     assert records_in(path) == before
     assert journal.dropped == 1
     journal.close()
-    assert list(read_records(path)) == [RECORDS[0], RECORDS[4], RECORDS[5]], "a last attempt, for those who come after"
+    *written, omitted = read_records(path)
+    assert written == [RECORDS[0], RECORDS[4], RECORDS[5]], "a last attempt, for those who come after"
+    assert isinstance(omitted, Omitted), "and that an input was left out"
 
 
 def test_always_waits_for_the_disk_before_an_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """The exchange's own record of orders: a second full client that only listens, straight at the exchange's socket.
 
-It speaks the wire itself, so neither our library nor our execution stands between. `received_ns` is monotonic.
+It speaks the wire itself, so neither our library nor our execution stands between. A message may come late, twice or out of
+its turn (the exchange's faults strike this client too), so the exchange's own number and time of each change count, not
+those of its arrival. `at_ns` is monotonic: the market's time, carried over by the exchange's clock message.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ RESTING = frozenset(
 class Change(NamedTuple):
     """One word of the exchange about one order. Quantities in contracts."""
 
-    received_ns: int
+    at_ns: int
+    event_id: int
     cl_order_id: str
     side: int
     order_type: int
@@ -52,10 +55,11 @@ class Change(NamedTuple):
 
 
 class Spy:
-    """Listens from `start` to `close`; `changes` grows meanwhile."""
+    """Listens until `close`."""
 
     def __init__(self, port: int) -> None:
-        self.changes: list[Change] = []
+        self._changes: dict[tuple[str, int], Change] = {}
+        self._offset_ns = 0  # monotonic minus market time
         self.problem = ""
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._socket.sendall(
@@ -65,9 +69,14 @@ class Spy:
         self._thread.start()
 
     @property
+    def changes(self) -> list[Change]:
+        """Each change once, as they happened."""
+        return sorted(self._changes.copy().values(), key=lambda change: change.event_id)
+
+    @property
     def orders(self) -> dict[str, Change]:
         """The latest word about each order, in the order of their arrival at the exchange."""
-        return {change.cl_order_id: change for change in list(self.changes)}
+        return {change.cl_order_id: change for change in self.changes}
 
     @property
     def position(self) -> int:
@@ -101,17 +110,19 @@ class Spy:
                 if len(waiting) < length:
                     break
                 if kind == protocol.ORDER:
-                    self._take(np.frombuffer(bytes(waiting[head:length]), protocol.ORDER_BODY)[0], now_ns)
+                    self._take(np.frombuffer(bytes(waiting[head:length]), protocol.ORDER_BODY)[0])
+                elif kind == protocol.CLOCK:
+                    clock = np.frombuffer(bytes(waiting[head:length]), protocol.CLOCK_BODY)[0]
+                    self._offset_ns = now_ns - int(clock["market_ns"])
                 elif kind == protocol.LOGIN_REPLY:
                     code = int(np.frombuffer(bytes(waiting[head:length]), protocol.LOGIN_REPLY_BODY)[0]["code"])
                     self.problem = f"the listener's login was refused with {code}" if code else ""
                 del waiting[:length]
 
-    def _take(self, body: np.void, now_ns: int) -> None:
-        self.changes.append(
-            Change(
-                now_ns, bytes(body["cl_order_id"]).decode(), int(body["side"]), int(body["order_type"]),
-                int(body["status"]), int(body["quantity"]), int(body["traded_quantity"]), int(body["leaves_quantity"]),
-                float(body["price"]), float(body["stop_price"]),
-            )
+    def _take(self, body: np.void) -> None:
+        change = Change(
+            int(body["update_ns"]) + self._offset_ns, int(body["event_id"]), bytes(body["cl_order_id"]).decode(),
+            int(body["side"]), int(body["order_type"]), int(body["status"]), int(body["quantity"]),
+            int(body["traded_quantity"]), int(body["leaves_quantity"]), float(body["price"]), float(body["stop_price"]),
         )  # fmt: skip
+        self._changes.setdefault((change.cl_order_id, change.event_id), change)

@@ -1,9 +1,10 @@
 """The crash campaign of execution: it trades all the time, and dies by SIGKILL at random and at named instants.
 
-    python -m tests.kills.execution_campaign --kills 300 [--seed N] [--write]
+    python -m tests.kills.execution_campaign --kills 300 [--faults] [--seed N] [--write]
 
 What must hold after each recovery and at the end is judged from the exchange's own record: see `judgement`.
-`--write` puts the table into docs/robustness.md.
+`--faults`: in most lives the exchange also misleads us about orders, in one of the ways of `FAULTS`. `--write` puts the
+table into docs/robustness.md.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from config.load import load
 from config.schema import Config
+from exchange.faults.box import leave_fault
 from execution.contracts import contracts_of
 from execution.journal import read_ledger, read_records
 from execution.ledger import Ledger
@@ -29,44 +32,24 @@ from tests.kills.document import write_section
 from tests.kills.judgement import Exposure, exposure, intents_by_epoch, sent_twice
 from tests.kills.mortal import INSTANTS, RANDOM, Call, Death, Died, read_diary
 from tests.kills.small_world import SmallWorld
-from tests.spine.rig import write_config
+from tests.kills.trading import WITHOUT_RECORDER, trading_config
 
-SLACK_NS = 1_500_000_000  # restart of a life on a busy machine, cancels that are answered, one listing a second
+MS = 1_000_000
+SLACK_NS = 1_000_000_000  # two listings a second apart; a busy machine
 AGREE_S = 20.0  # bound of a recovery: entries are open again and positions equal
 REACH_S = 6.0  # an instant that does not come is given up, and the kill is a random one
 EARLY = 0.25  # share of the lives that may be ended before their recovery is over, if no named instant does it
-MORE = """
-[agents]
-signal_every_ms = 50
-[consensus]
-decide_on = "signal"
-threshold = 0.02
-minimum_sources = 1
-[execution]
-entry_ttl_ms = 300
-entry_offset_ticks = 1
-confirm_ms = 500
-max_quantity = 3
-stop_ticks = 3
-target_ticks = 3
-[risk]
-max_position = 3
-max_trades_per_day = 100000
-max_daily_loss = 1e9
-max_orders_per_s = 100
-max_orders_per_min = 6000
-max_cancels_per_s = 100
-max_cancels_per_min = 6000
-max_drawdown = 1e9
-max_losses_in_row = 1000000
-min_entry_interval_ms = 0
-duplicate_ms = 0
-max_message_ratio = 1e9
-capital = 1e6
-max_order_quantity = 3
-[recorder]
-enabled = false
-"""
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"name": "slow_acknowledgement", "delay_ms": 400.0, "for_s": 3.0},
+    {"name": "reject", "count": 3},
+    {"name": "duplicate_orders", "count": 40, "times": 3},
+    {"name": "late_orders", "count": 40, "delay_ms": 400.0},
+    {"name": "out_of_order_orders", "count": 40},
+    {"name": "details_failing", "count": 6},
+    {"name": "details_failing", "count": 6, "code": "NL_NOT_FOUND"},
+)
+FAULT_SHARE = 0.8  # of the lives
+FAULT_SLACK_NS = 2_000_000_000  # answers that come late
 
 
 @dataclass
@@ -74,6 +57,7 @@ class Outcome:
     """What was found. `problems` is empty when every promise held."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     orders: int = 0
     contracts: int = 0
@@ -89,17 +73,14 @@ class Outcome:
     seconds: float = 0.0
 
 
-def campaign_config(folder: Path, more: str = "") -> Config:
-    path = write_config(folder, trades_per_s=60.0, shift=4, history_bars=0, more=MORE + more)
-    text = path.read_text("utf-8").replace("hung_after_s = 30.0", "hung_after_s = 30.0\nrestart_limit = 100000")
-    path.write_text(text.replace("restart_limit", "restart_window_s = 0.001\nrestart_limit"), encoding="utf-8")
-    return load(path)
+def campaign_config(folder: Path) -> Config:
+    return load(trading_config(folder, shift=4, more=WITHOUT_RECORDER))
 
 
 def bound_ns(config: Config) -> int:
-    """How long a position may be unprotected in one life: until a stop or an exit whose fate died with the process is
-    settled, and then until the next one is confirmed."""
-    return (config.execution.settle_ms + config.execution.confirm_ms) * 1_000_000 + SLACK_NS
+    """How long a position may be unprotected in one life: the configured bound, after a stop or an exit whose fate died with
+    the process is settled."""
+    return (config.execution.settle_ms + config.execution.unprotected_ms) * MS + SLACK_NS
 
 
 def plan(seed: random.Random, kills: int) -> list[Death]:
@@ -120,10 +101,11 @@ def plan(seed: random.Random, kills: int) -> list[Death]:
 class ExecutionCampaign:
     """One world, and one death of execution after the other."""
 
-    def __init__(self, config: Config, folder: Path, seed: int) -> None:
+    def __init__(self, config: Config, folder: Path, seed: int, faults: bool = False) -> None:
         self.config = config
         self.folder = folder
         self.seed = random.Random(seed)
+        self.faults = faults
         self.outcome = Outcome()
 
     def run(self, kills: int) -> Outcome:
@@ -139,7 +121,7 @@ class ExecutionCampaign:
                 if not self._live(number, death):
                     break
                 self._bury(number, death)
-            self._finish()
+            self.finish()
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
 
@@ -167,6 +149,10 @@ class ExecutionCampaign:
             if not gone():
                 took_ns = time.perf_counter_ns() - began_ns
                 self.outcome.longest_recovery_ns = max(self.outcome.longest_recovery_ns, took_ns)
+        if self.faults and self.seed.random() < FAULT_SHARE and not gone():
+            fault = self.seed.choice(FAULTS)
+            self.outcome.faults[fault["name"]] += 1
+            leave_fault(self.folder, fault)
         patience_s = self.seed.uniform(0.0, 2.5) if death.instant == RANDOM else REACH_S
         if not world.until(gone, patience_s):
             world.kill()
@@ -184,7 +170,7 @@ class ExecutionCampaign:
 
     # --- judging
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """A last life without a death: it must come to agree; then stop as a person stops, and compare everything."""
         world, outcome = self.world, self.outcome
         world.sentence(None)
@@ -222,7 +208,7 @@ class ExecutionCampaign:
         outcome.intents = len(ledger.orders)
         outcome.never_sent = sum(str(order.state) == "not sent" for order in ledger.orders.values())
         outcome.found_again = sum(type(record).__name__ == "Matched" for record in read_ledger(journal))
-        outcome.bound_ns = bound_ns(self.config)
+        outcome.bound_ns = bound_ns(self.config) + (FAULT_SLACK_NS if self.faults else 0)
         outcome.exposure = exposure(changes, [(born, dead) for born, dead in world.lives], end_ns)
         self._check(
             outcome.exposure.alive_ns <= outcome.bound_ns,
@@ -242,6 +228,8 @@ def as_markdown(outcome: Outcome) -> list[str]:
     """The table for the documentation."""
     lines = ["| killed | times |", "|---|---|"]
     lines += [f"| {instant} | {outcome.kills[instant]} |" for instant in INSTANTS]
+    for fault, count in sorted(outcome.faults.items()):
+        lines.append(f"| fault: {fault.replace('_', ' ')} | {count} |")
     facts = {
         "kills": sum(outcome.kills.values()),
         "orders at the exchange / contracts traded": f"{outcome.orders} / {outcome.contracts}",
@@ -263,6 +251,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--folder", help="keep the run here")
+    parser.add_argument("--faults", action="store_true", help="the exchange misleads us about orders")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="qt-crash-", ignore_cleanup_errors=True) as scratch:
@@ -270,11 +259,11 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         run = folder / "runs" / "run"
         run.mkdir(parents=True)
-        outcome = ExecutionCampaign(campaign_config(folder), run, options.seed).run(options.kills)
+        outcome = ExecutionCampaign(campaign_config(folder), run, options.seed, options.faults).run(options.kills)
     lines = as_markdown(outcome)
     sys.stdout.write("\n".join([*lines, f"{outcome.seconds:.0f} s", ""]))
     if options.write:
-        write_section("execution", lines)
+        write_section("execution-faults" if options.faults else "execution", lines)
     return 1 if outcome.problems else 0
 
 

@@ -73,9 +73,9 @@ def exposure(changes: Sequence[Change], lives: Sequence[tuple[int, int]], end_ns
         latest[change.cl_order_id] = change
         bare = _uncovered(latest.values())
         if bare and since is None:
-            since = change.received_ns
+            since = change.at_ns
         elif not bare and since is not None:
-            whole, alive = _longest(whole, alive, since, change.received_ns, lives)
+            whole, alive = _longest(whole, alive, since, change.at_ns, lives)
             since = None
     if since is not None:
         whole, alive = _longest(whole, alive, since, end_ns, lives)

@@ -130,6 +130,15 @@ class MortalBroker:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    @property
+    def entering(self) -> Callable[[], None]:
+        entering: Callable[[], None] = self._inner.entering
+        return entering
+
+    @entering.setter
+    def entering(self, called: Callable[[], None]) -> None:
+        self._inner.entering = called
+
     def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
         reaper, role = self._reaper, ROLES[order_type]
         reaper.reached(BEFORE[role])

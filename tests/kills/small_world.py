@@ -61,6 +61,7 @@ class Sources(threading.Thread):
         self.pause = threading.Event()
 
     def run(self) -> None:
+        self._features.declare("unready_0")  # 0: all families whole
         self._features.words[words.STAGE_STATE] = words.RUNNING
         direction, turn_at, newest = 1.0, 0.0, None
         while not self._ended.wait(SIGNAL_EVERY_S):

@@ -15,10 +15,10 @@ pytestmark = [
 ]
 
 
-def campaign(folder: Path, seed: int, kills: int, more: str = "") -> Outcome:
+def campaign(folder: Path, seed: int, kills: int, faults: bool = False) -> Outcome:
     run = folder / "runs" / "run"
     run.mkdir(parents=True)
-    outcome = ExecutionCampaign(campaign_config(folder, more), run, seed).run(kills)
+    outcome = ExecutionCampaign(campaign_config(folder), run, seed, faults).run(kills)
     assert outcome.problems == []
     assert sum(outcome.kills.values()) == kills
     assert (outcome.twice, outcome.unknown) == (0, 0)
@@ -29,6 +29,17 @@ def campaign(folder: Path, seed: int, kills: int, more: str = "") -> Outcome:
 @pytest.mark.timeout(300)
 def test_twenty_deaths_of_execution(tmp_path: Path) -> None:
     campaign(tmp_path, 20261122, 20)
+
+
+@pytest.mark.timeout(300)
+def test_deaths_while_the_exchange_misleads_us_about_orders(tmp_path: Path) -> None:
+    assert sum(campaign(tmp_path, 4, 8, faults=True).faults.values()) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_hundred_deaths_while_the_exchange_misleads_us_about_orders(tmp_path: Path) -> None:
+    campaign(tmp_path, 7, 100, faults=True)
 
 
 @pytest.mark.slow

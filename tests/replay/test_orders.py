@@ -12,7 +12,7 @@ import pytest
 
 import supervisor
 from config.schema import Config
-from execution.events import Publish, SendOrder, SendResult, SignalSeen, Started, Tick
+from execution.events import LEDGER_TYPES, Omitted, Publish, SendOrder, SendResult, SignalSeen, Started, Tick
 from execution.journal import read_records
 from execution.journal_format import MAGIC, encode_record
 from execution.journal_keeper import journal_of
@@ -160,6 +160,17 @@ def test_a_torn_end_is_no_difference(tmp_path: Path, recorded: tuple[Config, lis
     path = journal_of(config, run)
     path.write_bytes(path.read_bytes()[:-5])
     assert verify_orders(run).difference == ""
+
+
+def test_after_a_full_disk_the_rest_of_the_incarnation_is_not_compared(
+    tmp_path: Path, recorded: tuple[Config, list[Any]]
+) -> None:
+    config, records = recorded
+    at = place(records, Started, 1)
+    rest = [record for record in records[at // 2 : at] if isinstance(record, LEDGER_TYPES)]
+    cut = [*records[: at // 2], Omitted("no room"), *rest]
+    found = verify_orders(write_run(tmp_path, config, [*cut, *records[at:]]))
+    assert (found.incarnations, found.in_part) == (3, 1)
 
 
 def test_an_account_journal_is_compared_for_the_run_alone(tmp_path: Path, recorded: tuple[Config, list[Any]]) -> None:

@@ -44,7 +44,9 @@ history_bars = {history_bars}
 """
 
 
-def write_config(folder: Path, trades_per_s: float = 60.0, shift: int = 0, history_bars: int = 50, more: str = "") -> Path:
+def write_config(
+    folder: Path, trades_per_s: float = 60.0, shift: int = 0, history_bars: int = 50, more: str = ""
+) -> Path:
     path = folder / "test.toml"
     text = CONFIG.format(trades_per_s=trades_per_s, shift=shift, history_bars=history_bars)
     path.write_text(text + more, encoding="utf-8")
@@ -54,9 +56,15 @@ def write_config(folder: Path, trades_per_s: float = 60.0, shift: int = 0, histo
 class Up:
     """`supervisor.py up --json ARGUMENTS` in `folder`; stopped by force at the end of the block if it still runs."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        program: Path = PROJECT / "supervisor.py",
+    ) -> None:
         self.folder = folder
-        command = [sys.executable, str(PROJECT / "supervisor.py"), "up", "--json", *arguments]
+        command = [sys.executable, str(program), "up", "--json", *arguments]
         self._errors = open(folder / "stderr.txt", "w+", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=self._errors, text=True,
@@ -135,3 +143,24 @@ class VectorWatch:
 def leftovers(info_prefix: str) -> list[str]:
     """Shared segments of a run that are still there."""
     return [path.name for path in POSIX_FOLDER.glob(info_prefix + "*")] if POSIX_FOLDER.is_dir() else []
+
+
+def refused(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Run `up`, which must refuse; returns its message after looking for anything left behind."""
+    before = set(POSIX_FOLDER.glob("qt-*"))
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "supervisor.py"), "up", "--duration", "2", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    try:
+        output, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 3, output + errors
+    assert "Traceback" not in output + errors
+    assert [path for path in set(POSIX_FOLDER.glob("qt-*")) - before if f"qt-{process.pid}-" in path.name] == []
+    ours = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in ours.splitlines() if "runtime.child" in line and str(folder) in line]
+    messages = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert len(messages) == 1, errors
+    return messages[0]

@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from runtime.current import request_restart
-from runtime.topology import BY_NAME
-from shm import counters as words
-from shm.segment import POSIX_FOLDER
-from tests.processes import PROJECT
-from tests.spine.rig import PATIENCE_S, Up, leftovers, write_config
+import supervisor
+from tests.spine.rig import refused, write_config
 
 pytestmark = [
     pytest.mark.xdist_group("spine"),
     pytest.mark.timeout(400),
     pytest.mark.skipif(sys.platform == "win32", reason="looks for what is left in /dev/shm"),
 ]
-
-
-def refused(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
-    """Run `up`, which must refuse; returns its message after looking for anything left behind."""
-    before = set(POSIX_FOLDER.glob("qt-*"))
-    process = subprocess.Popen(
-        [sys.executable, str(PROJECT / "supervisor.py"), "up", "--duration", "2", *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})},
-    )  # fmt: skip
-    try:
-        output, errors = process.communicate(timeout=PATIENCE_S)
-    finally:
-        process.kill()
-    assert process.returncode == 3, output + errors
-    assert "Traceback" not in output + errors
-    assert [path for path in set(POSIX_FOLDER.glob("qt-*")) - before if f"qt-{process.pid}-" in path.name] == []
-    ours = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert not [line for line in ours.splitlines() if "runtime.child" in line and str(folder) in line]
-    messages = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(messages) == 1, errors
-    return messages[0]
 
 
 def config_with(folder: Path, more: str, mode: str = "dry-run") -> str:
@@ -97,7 +69,9 @@ def test_a_taken_port(tmp_path: Path) -> None:
         holder.listen()
         port = holder.getsockname()[1]
         path = write_config(tmp_path, history_bars=0)
-        path.write_text(path.read_text("utf-8").replace("[exchange]\n", f"[exchange]\nport = {port}\n"), encoding="utf-8")
+        path.write_text(
+            path.read_text("utf-8").replace("[exchange]\n", f"[exchange]\nport = {port}\n"), encoding="utf-8"
+        )
         assert str(port) in (message := refused(tmp_path, "--config", str(path)))
         assert "exchange.port" in message
 
@@ -110,8 +84,9 @@ def test_a_taken_port(tmp_path: Path) -> None:
         ("connect_timeout_s = inf\n", "$.dll.connect_timeout_s"),
     ],
 )
-def test_a_wrong_configuration(tmp_path: Path, more: str, place: str) -> None:
-    assert place in refused(tmp_path, "--config", config_with(tmp_path, more))
+def test_a_wrong_configuration(tmp_path: Path, more: str, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert supervisor.main(["up", "--config", config_with(tmp_path, more)]) == 3
+    assert place in capsys.readouterr().err
 
 
 def test_an_account_on_the_command_line_alone(tmp_path: Path) -> None:
@@ -129,34 +104,13 @@ def test_a_bundle_that_is_none(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere") in refused(tmp_path, "--config", config, "--model", str(tmp_path / "nowhere"))
 
 
-def test_a_second_run_in_the_same_folder(tmp_path: Path) -> None:
-    config = str(write_config(tmp_path, history_bars=0))
-    with Up(tmp_path, "--config", config) as first:
-        first.attach()
-        message = refused(tmp_path, "--config", config)
-        assert f"supervisor process {first.process.pid}" in message and "runtime.folder" in message
-
-
-def test_an_exchange_that_dies_ends_the_run(tmp_path: Path) -> None:
-    with Up(tmp_path, "--config", str(write_config(tmp_path, history_bars=0))) as up:
-        info, run = up.attach()
-        with pytest.raises(KeyError, match="cannot be restarted"):
-            request_restart(tmp_path / "runs", "exchange")
-        os.kill(int(run.stage(BY_NAME["exchange"].number).words[words.STAGE_PID]), signal.SIGKILL)
-        assert up.finish() == 3
-        assert "the simulated exchange ended" in up.result["error"]
-        assert leftovers(info.prefix) == []
-
-
 @pytest.mark.parametrize("option", ["--duration", "--speed"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-5", "0"])
-def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
-    done = subprocess.run(
-        [sys.executable, str(PROJECT / "supervisor.py"), "up", f"{option}={value}"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert f"{value} is not a finite number above 0" in done.stderr
+def test_a_number_that_is_none(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        supervisor.main(["up", f"{option}={value}"])
+    assert refusal.value.code == 2
+    assert f"{value} is not a finite number above 0" in capsys.readouterr().err
 
 
 def test_a_file_where_the_runs_should_stand(tmp_path: Path) -> None:
