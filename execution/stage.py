@@ -179,6 +179,7 @@ class ExecutionStage(Stage):
         assert self._keeper is not None and self._machine is not None
         if self._keeper.look():
             self._upstream_at_ns = 0
+            self._look_upstream()  # before the next signal is taken
         if not self._keeper.journal.failure:
             return
         self._performer.unjournaled = self._keeper.problem
@@ -233,6 +234,7 @@ class ExecutionStage(Stage):
             self._take(UpstreamSeen(*self._now(), lost, lost))
         self._losses = losses
         self._context.counters.set("session_losses", losses)
+        self._keeper.look()  # also at the first look of an incarnation, whose journal may have begun without room
         problems = [self._context.upstream_problem(stage) for stage in UPSTREAM] + [session, self._keeper.problem]
         problem = "; ".join(each for each in problems if each)
         kind = problem.partition(" has not beaten")[0], session  # the age in it changes each time: no news

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -523,6 +524,24 @@ def test_a_full_disk_stops_entries_and_the_reserve_takes_what_protects(
     rig.run(60)
     rig.enter()
     assert len(rig.broker.sent) == sent + 2
+
+
+def test_no_entry_slips_out_at_a_start_on_a_full_disk(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal's trouble was told only at the end of the first turn, so the second one still took a signal for good."""
+    rig = make(consensus=Consensus(decide_on="signal"))
+    journal = rig.stage._journal
+    assert journal is not None
+    end = journal._file.end
+    rig.kill()
+    os.truncate(journal.path, end + journal_file.RESERVE_BYTES - 1)
+    monkeypatch.setattr(journal_file.JournalFile, "_grow", broken_disk)
+    rig.start()
+    rig.show(100.0, 100.5)
+    rig.signal(1.0)
+    rig.work()
+    assert rig.broker.sent == [] and rig.counter("denied_upstream") > 0
 
 
 @pytest.mark.parametrize("ruin", ["damaged", "foreign", "in use"])

@@ -185,6 +185,7 @@ def mortal_callback(changed: Callable[[int, str], None], reaper: Reaper) -> Call
 
 def mortal_writes(reaper: Reaper) -> None:
     """From now on a write of the journal that holds an intent may stop in its middle, and be the last."""
+    journal_file.GROW_BYTES = 128 * 1024  # a full disk is met soon
     write_at = journal_file._write_at
 
     def write(number: int, data: bytes, at: int) -> int:
