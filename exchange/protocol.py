@@ -127,6 +127,12 @@ def frame(message: int, **fields: Any) -> bytes:
     """One whole frame. Fields that are not given are zero. Raises KeyError for an unknown message or field."""
     body = np.zeros((), BODIES[message])
     for name, value in fields.items():
-        body[name] = value
+        body[name] = value.encode() if isinstance(value, str) else value
     header = np.array((HEADER.itemsize + body.dtype.itemsize, message, WIRE_VERSION), HEADER)
     return header.tobytes() + body.tobytes()
+
+
+def fitting(message: int, fields: dict[str, Any]) -> dict[str, Any]:
+    """Whole numbers held to what their field can say, as a counter that stands at its end."""
+    body = BODIES[message]
+    return {k: min(v, int(np.iinfo(body[k]).max)) if isinstance(v, int) else v for k, v in fields.items()}

@@ -35,6 +35,7 @@ from profitdll.constants import NL_CODES, TickerState
 
 LOGIN_ACCEPTED, LOGIN_INVALID, LOGIN_BAD_PASSWORD, LOGIN_REFUSED = 0, 1, 2, 200
 ACCOUNT_ENABLED = 2
+MAX_SESSIONS = 256  # a process may open 1,024 files on many systems
 LONGEST_HISTORY_NS = 10 * 86_400 * 1_000_000_000
 ORDER_MESSAGES = range(protocol.SEND_ORDER, protocol.ZERO_POSITION + 1)
 
@@ -141,7 +142,7 @@ class Server:
         """Tell the figures of an instrument's day to those who get its trades."""
         for listing in self.desk.listings.all:
             if listing.instrument == instrument:
-                fields = {"index": listing.index, **figures}
+                fields = {"index": listing.index, **protocol.fitting(protocol.DAILY, figures)}
                 for session in [each for each in self._logged_in() if each.wanted[KIND_TRADE, listing.index]]:
                     self._guarded(session, self._send, session, protocol.DAILY, fields)
 
@@ -191,6 +192,10 @@ class Server:
             accepted, _ = self._listener.accept()
         except (BlockingIOError, ConnectionError):
             return  # it was gone before we looked
+        if len(self._sessions) >= MAX_SESSIONS:
+            self.log.warning("a connection was refused: %d are open already", MAX_SESSIONS)
+            accepted.close()
+            return
         self._numbers += 1
         session = Session(self._numbers, Connection(accepted), len(self.desk.listings.all))
         self._sessions[session.number] = session

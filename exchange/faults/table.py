@@ -28,7 +28,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """When it starts: at most one of these; none: at once, in a scenario before the market does."""
 
     at: LocalTime | None = None  # market time of the first instrument's place, "10:05"; the next time it is that late
-    after_s: Annotated[float, Meta(ge=0)] | None = None  # market seconds since the first event
+    after_s: Annotated[float, Meta(ge=0, le=1e9)] | None = None  # market seconds since the first event
     after_events: Annotated[int, Meta(ge=1)] | None = None  # market events played
     after_orders: Annotated[int, Meta(ge=1)] | None = None  # order messages received from clients
 
