@@ -10,17 +10,19 @@ from exchange.orders import Order
 from profitdll.constants import OrderType, Side, Validity
 
 MAX_QUANTITY = 1 << 40
+MAX_TICKS = 1 << 40  # of a price: whole numbers of ticks that every market holds
 RESTING = (Validity.DAY, Validity.GOOD_TILL_CANCEL)
 VALIDITIES = (*RESTING, Validity.IMMEDIATE_OR_CANCEL, Validity.FILL_OR_KILL)
 TICK_TOLERANCE = 1e-6  # of a tick: what a price may miss its tick by, for prices that binary cannot hold
 
 
 def ticks_of(price: float, tick: float) -> int | None:
-    """The price in whole ticks, None when it is not a positive price on tick."""
-    if not 0 < price < float("inf"):
+    """The price in whole ticks, None when it is not a positive price on tick, or beyond MAX_TICKS."""
+    exact = price / tick
+    if not 0 < exact <= MAX_TICKS:
         return None
-    ticks = round(price / tick)
-    return ticks if ticks > 0 and abs(price / tick - ticks) <= TICK_TOLERANCE * max(1.0, ticks * 1e-6) else None
+    ticks = round(exact)
+    return ticks if ticks > 0 and abs(exact - ticks) <= TICK_TOLERANCE * max(1.0, ticks * 1e-6) else None
 
 
 def refusal(order: Order, instrument: Instrument) -> str:
