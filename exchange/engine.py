@@ -128,11 +128,9 @@ class Engine:
         order = self.orders[number]
         changed = order.snapshot()
         changed.quantity, changed.price, changed.stop_price = quantity, price, stop_price
-        problem = "" if order.open else "the order is closed"
+        problem = order.unchangeable(quantity)
         problem = problem or checks.refusal(changed, self.instruments[order.instrument])
         problem = problem or self.rules.refusal(changed, len(self._open[order.instrument]))
-        if not problem and quantity <= order.traded:
-            problem = f"{order.traded} are traded already"
         if problem:
             self._refused(order, f"change refused: {problem}", now_ns)
             return self._taken()
@@ -334,7 +332,7 @@ class Engine:
 
     def _refused(self, order: Order, text: str, now_ns: int) -> None:
         """A cancel or change that cannot be done: the present status once more, with the reason."""
-        if order.open:
+        if order.open and order.status != Status.PENDING_NEW:
             order.move(order.working_status, now_ns)
         order.text = text
         self._emit(order)

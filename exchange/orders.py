@@ -111,6 +111,14 @@ class Order:
         """NEW or PARTIALLY_FILLED, by what was traded."""
         return Status.PARTIALLY_FILLED if self.traded else Status.NEW
 
+    def unchangeable(self, quantity: int) -> str:
+        """Why nothing of it can be changed to that total quantity now; empty when it may be tried."""
+        if not self.open:
+            return "the order is closed"
+        if self.status == Status.PENDING_NEW:
+            return "the order has not reached the market"
+        return f"{self.traded} are traded already" if 0 < quantity <= self.traded else ""
+
     def move(self, status: Status, now_ns: int, text: str = "") -> None:
         """Take the next status. Raises InvalidTransition with the order's history."""
         if status not in NEXT[self.status] and not (status == self.status and self.open):
