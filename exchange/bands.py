@@ -3,8 +3,9 @@
     daily limit   no order and no trade outside reference +- distance, for the whole day
     tunnel        no incoming order that reaches further than this beyond the last trade: buys above, sells below
 
-An order outside is rejected; an order at market trades up to the edge and no further. Distances are percent of the
-price they are counted from, rounded towards it to whole ticks, or ticks. 0 switches a band off.
+An order outside is rejected, and a stop that is outside when it triggers cancelled; an order at market trades up to
+the edge and no further. Distances are percent of the price they are counted from, rounded towards it to whole ticks,
+or ticks. 0 switches a band off.
 """
 
 from __future__ import annotations

@@ -213,6 +213,7 @@ class Engine:
             self._stops[instrument].add(order)
             self._watch(instrument)
             return
+        order.triggered = order.triggered or waits
         if not calling:
             limit = self.rules.limit(order)
             if order.validity == Validity.FILL_OR_KILL and self._fillable(order, limit) < order.leaves:
@@ -295,7 +296,10 @@ class Engine:
                     order.triggered = True
                     order.move(order.status, now_ns, "stop triggered")
                     self._emit(order)
-                    self._enter(order, now_ns)
+                    if problem := self.rules.refusal(order, 0):
+                        self._close(order, Status.CANCELED, now_ns, f"stop triggered: {problem}")
+                    else:
+                        self._enter(order, now_ns)
             self._watch(instrument)
 
     def _watch(self, instrument: int) -> None:

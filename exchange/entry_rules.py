@@ -9,6 +9,7 @@ from __future__ import annotations
 from exchange import bands, phases
 from exchange.market import MarketSource
 from exchange.orders import Order
+from exchange.stops import reached
 from profitdll.constants import OrderType, TickerState, Validity
 
 MAX_OPEN_ORDERS = 1024  # of clients, per instrument
@@ -55,8 +56,10 @@ class EntryRules:
             return ""
         if not self.market.in_range(instrument, order.price_ticks):
             return f"price {order.price} is outside the price limits"
-        waits = order.order_type == OrderType.STOP_LIMIT and not order.triggered
-        last = 0 if waits or phases.in_call(state) else self.market.last_ticks(instrument)
+        last = self.market.last_ticks(instrument)
+        waits = order.order_type == OrderType.STOP_LIMIT and not order.triggered and not reached(order, last)
+        if waits or phases.in_call(state):
+            last = 0  # the tunnel is asked when its stop is reached, and not in a call
         return bands.refusal(spec, order.side, order.price_ticks, self._reference(instrument), last)
 
     def limit(self, order: Order) -> int | None:

@@ -108,7 +108,7 @@ class NaiveEngine:
             return True
         if self.daily_limit and abs(order.price - self.reference) > self.daily_limit:
             return True
-        if self.tunnel and self.state not in CALLS and (order.kind != STOP or order.done_waiting):
+        if self.tunnel and self.state not in CALLS and not self.sleeps(order):
             return order.price - self.last > self.tunnel if order.side == BUY else self.last - order.price > self.tunnel
         return False
 
@@ -122,6 +122,10 @@ class NaiveEngine:
         if self.tunnel:
             far.append(self.last + self.tunnel if order.side == BUY else self.tunnel - self.last)
         return min(far) if order.side == BUY else -min(far)
+
+    def sleeps(self, order: One) -> bool:
+        """A stop that still waits for its price."""
+        return order.kind == STOP and not order.done_waiting and not self.reached(order)
 
     def reached(self, order: One) -> bool:
         return self.last >= order.stop if order.side == BUY else self.last <= order.stop
@@ -138,6 +142,7 @@ class NaiveEngine:
         if order.kind == STOP and not order.done_waiting and (self.state in CALLS or not self.reached(order)):
             self.stops.append(order)
             return
+        order.done_waiting = order.kind == STOP
         if self.state in CALLS:
             self.resting.append(order)
             return
@@ -194,7 +199,10 @@ class NaiveEngine:
             for order in found:
                 self.leave(order)
                 order.done_waiting = True
-                self.enter(order)
+                if self.refused(order):
+                    order.status = "canceled"
+                else:
+                    self.enter(order)
 
     # -- calls
 
