@@ -316,16 +316,16 @@ class Engine:
             order.move(Status.PARTIALLY_FILLED, fill.ts_ns)
             self._emit(order)
         position = self.position(order.account, order.instrument)
-        position.apply(order.side, fill.quantity, fill.price_ticks * self.instruments[order.instrument].tick)
+        spec = self.instruments[order.instrument]
+        price = fill.price_ticks * spec.tick
+        position.apply(order.side, fill.quantity, price, fee_of(spec, self._fees, price))
         self._emit(position)
 
     def position(self, account: int, instrument: int) -> Position:
         """The position of an account in an instrument; flat before its first execution."""
         key = (account, instrument)
         if key not in self.positions:
-            spec = self.instruments[instrument]
-            fee = fee_of(spec, self._fees, self.market.last_ticks(instrument) * spec.tick)
-            self.positions[key] = Position(account, instrument, spec.point_value, fee)
+            self.positions[key] = Position(account, instrument, self.instruments[instrument].point_value)
         return self.positions[key]
 
     def _close(self, order: Order, status: Status, now_ns: int, text: str = "") -> None:

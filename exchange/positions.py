@@ -19,7 +19,6 @@ class Position:
     account: int
     instrument: int
     point_value: float
-    fee_per_contract: float
     net: int = 0
     average_price: float = 0.0
     bought: int = 0
@@ -35,15 +34,15 @@ class Position:
         """1 buy, 2 sell, 0 flat: the wire's number."""
         return BUY if self.net > 0 else SELL if self.net < 0 else 0
 
-    def apply(self, side: int, quantity: int, price: float) -> None:
-        """One execution. side: 1 buy, 2 sell; quantity > 0; price in points."""
+    def apply(self, side: int, quantity: int, price: float, fee_per_contract: float = 0.0) -> None:
+        """One execution. side: 1 buy, 2 sell; quantity > 0; price in points; the fee in money, of this price."""
         if side == BUY:
             self.bought_average += (price - self.bought_average) * quantity / (self.bought + quantity)
             self.bought += quantity
         else:
             self.sold_average += (price - self.sold_average) * quantity / (self.sold + quantity)
             self.sold += quantity
-        self.fees += self.fee_per_contract * quantity
+        self.fees += fee_per_contract * quantity
         signed = quantity if side == BUY else -quantity
         if self.net * signed >= 0:
             held = abs(self.net)

@@ -9,8 +9,8 @@ import pytest
 from exchange.book_market import BookMarket
 from exchange.engine import Engine
 from exchange.fees import fee_of, per_contract, table, tiered
-from tests.exchange.kit import START_NS, instrument
-from tests.exchange.test_engine import new, send
+from tests.exchange.kit import SECOND_NS, START_NS, TapeRows, instrument
+from tests.exchange.test_engine import new, play, send
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,16 @@ def test_the_exchange_s_money_uses_it():
     send(engine, new(1, 10_000, 3))
     send(engine, new(2, 10_000, 2, account=1))
     assert engine.position(0, 0).fees == pytest.approx(2 * 0.97 * 0.25 * 0.84 * 5.0)
+
+
+def test_a_fee_is_that_of_the_fill_s_price_also_when_the_position_was_asked_for_before_any_price():
+    rows = TapeRows().book(1, [(10_000, 5)], [(10_001, 5)]).trade(2, 10_001, 1)
+    engine = Engine(rows.market(instrument(fee_per_contract=9.0)), [1], "F-", "allow", "b3")
+    assert engine.market.last_ticks(0) == 0
+    assert engine.position(0, 0).fees == 0.0
+    play(engine, START_NS + SECOND_NS)
+    send(engine, new(1, 10_001, 2))
+    first = 2 * per_contract("WDO", 5_000.5)
+    assert engine.position(0, 0).fees == pytest.approx(first)
+    send(engine, new(2, 10_000, 1))
+    assert engine.position(0, 0).fees == pytest.approx(first + per_contract("WDO", 5_000.0))

@@ -24,16 +24,16 @@ HOUR_NS = 3600 * SECOND_NS
 
 
 def test_position_realises_and_turns():
-    position = Position(0, 0, point_value=10.0, fee_per_contract=0.5)
-    position.apply(BUY, 2, 100.0)
-    position.apply(BUY, 2, 101.0)
+    position = Position(0, 0, point_value=10.0)
+    position.apply(BUY, 2, 100.0, 0.5)
+    position.apply(BUY, 2, 101.0, 0.5)
     assert (position.net, position.average_price, position.open_side) == (4, 100.5, BUY)
-    position.apply(SELL, 1, 102.0)
+    position.apply(SELL, 1, 102.0, 0.5)
     assert (position.net, position.average_price, position.realised) == (3, 100.5, 15.0)
-    position.apply(SELL, 5, 99.5)
+    position.apply(SELL, 5, 99.5, 0.5)
     assert (position.net, position.average_price, position.open_side) == (-2, 99.5, SELL)
     assert position.realised == 15.0 - 30.0
-    position.apply(BUY, 2, 99.0)
+    position.apply(BUY, 2, 99.0, 0.5)
     assert (position.net, position.average_price, position.open_side) == (0, 0.0, 0)
     assert position.realised == -15.0 + 10.0
     assert (position.bought, position.sold, position.fees) == (6, 6, 6.0)
@@ -43,7 +43,7 @@ def test_position_realises_and_turns():
     st.lists(st.tuples(st.sampled_from((BUY, SELL)), st.integers(1, 9), st.integers(90, 110)), min_size=1, max_size=30)
 )
 def test_position_money_is_cash_plus_what_is_open(fills):
-    position = Position(0, 0, point_value=10.0, fee_per_contract=0.0)
+    position = Position(0, 0, point_value=10.0)
     cash = net = 0
     for side, quantity, price in fills:
         position.apply(side, quantity, float(price))
