@@ -16,7 +16,7 @@ from exchange import checks, self_match
 from exchange.entry_rules import EntryRules
 from exchange.fees import fee_of
 from exchange.market import Batch, Fill, MarketSource
-from exchange.orders import NewOrder, Order
+from exchange.orders import NewOrder, Order, order_of
 from exchange.positions import Position
 from exchange.stops import Stops, reached
 from profitdll.constants import OrderStatus as Status
@@ -26,7 +26,7 @@ Event = Order | Position
 
 
 class Engine:
-    """All client orders of the exchange's lifetime.
+    """All client orders of the day, and those of days before that are open still.
 
     brokers: the broker code of each account; name: starts every ClOrdID, so that two lifetimes never share one.
     prevention: see `self_match`; fees: whose, see `fees.fee_of`.
@@ -50,8 +50,7 @@ class Engine:
         self._prevention, self._fees = prevention, fees
         self._open: list[dict[int, Order]] = [{} for _ in self.instruments]
         self._stops = [Stops() for _ in self.instruments]
-        self._numbers = 0
-        self.events = 0  # told so far: the id of the newest
+        self.events = self._numbers = 0  # events told so far: the id of the newest
         self._out: list[Event] = []
 
     # -- received
@@ -100,8 +99,8 @@ class Engine:
 
     def place(self, number: int, now_ns: int) -> list[Event]:
         """A received order arrives at the market."""
-        order = self.orders[number]
-        if not order.open:
+        order = self.orders.get(number)
+        if order is None or not order.open:
             return []
         order.refusal = order.refusal or self.rules.refusal(order, len(self._open[order.instrument]))
         if order.refusal:
@@ -114,8 +113,9 @@ class Engine:
         return self._taken()
 
     def cancel(self, number: int, now_ns: int) -> list[Event]:
-        """A cancel arrives at the market."""
-        order = self.orders[number]
+        """A cancel arrives at the market; of an order of a day before nothing is told."""
+        if (order := self.orders.get(number)) is None:
+            return []
         if not order.open:
             self._refused(order, "cancel refused: the order is closed", now_ns)
         else:
@@ -125,11 +125,11 @@ class Engine:
 
     def change(self, number: int, quantity: int, price: float, stop_price: float, now_ns: int) -> list[Event]:
         """A change arrives at the market: new total quantity and prices (of a market order the prices are ignored)."""
-        order = self.orders[number]
+        if (order := self.orders.get(number)) is None:
+            return []  # it went with its day
         changed = order.snapshot()
         changed.quantity, changed.price, changed.stop_price = quantity, price, stop_price
-        problem = order.unchangeable(quantity)
-        problem = problem or checks.refusal(changed, self.instruments[order.instrument])
+        problem = order.unchangeable(quantity) or checks.refusal(changed, self.instruments[order.instrument])
         problem = problem or self.rules.refusal(changed, len(self._open[order.instrument]))
         if problem:
             self._refused(order, f"change refused: {problem}", now_ns)
@@ -156,6 +156,8 @@ class Engine:
         expired: the contract never opens again; then every order of it expires.
         """
         was_calling = self.rules.calling(instrument)
+        if self.rules.states[instrument] == TickerState.CLOSED != state:
+            self._new_day(instrument)
         self.rules.states[instrument] = TickerState(state)
         for fill in self.market.set_state(instrument, state, now_ns):
             self._executed(self.orders[fill.order], fill)
@@ -173,6 +175,14 @@ class Engine:
         else:
             self._trigger(instrument, now_ns)
         return self._taken()
+
+    def _new_day(self, instrument: int) -> None:
+        """What belongs to the day before goes: its closed orders, and the quantities that positions traded in it."""
+        for order in [each for each in self.orders.values() if each.instrument in (instrument, -1) and not each.open]:
+            del self.orders[order.number], self.by_text[order.cl_order_id]
+        for position in self.positions.values():
+            if position.instrument == instrument and position.begin_day():
+                self._emit(position)
 
     def _after_call(self, instrument: int, now_ns: int) -> None:
         """What the call left: orders at market are cancelled, and a market without a book meets the others again."""
@@ -197,12 +207,7 @@ class Engine:
 
     def _made(self, new: NewOrder, now_ns: int) -> Order:
         self._numbers += 1
-        return Order(
-            number=self._numbers, cl_order_id=f"{self.name}{self._numbers:07d}", account=new.account,
-            instrument=new.instrument, ticker=new.ticker, side=new.side, order_type=new.order_type,
-            validity=new.validity, quantity=new.quantity, price=new.price, stop_price=new.stop_price,
-            session=new.session, local_id=new.local_id, date_ns=now_ns, update_ns=now_ns,
-        )  # fmt: skip
+        return order_of(new, self._numbers, f"{self.name}{self._numbers:07d}", now_ns)
 
     def _enter(self, order: Order, now_ns: int) -> None:
         """Bring a working order to the market: wait for its stop, trade, rest, or cancel what may not rest."""
@@ -216,9 +221,11 @@ class Engine:
         order.triggered = order.triggered or waits
         if not calling:
             limit = self.rules.limit(order)
-            if order.validity == Validity.FILL_OR_KILL and self._fillable(order, limit) < order.leaves:
-                self._close(order, Status.CANCELED, now_ns, "fill or kill: not enough quantity")
-                return
+            if order.validity == Validity.FILL_OR_KILL:
+                found = self_match.fillable(self.market, self._prevention, order, limit, self._own(order, limit))
+                if found < order.leaves:
+                    self._close(order, Status.CANCELED, now_ns, "fill or kill: not enough quantity")
+                    return
             self._trade(order, limit, now_ns)
             if not order.open:
                 return
@@ -239,17 +246,8 @@ class Engine:
 
     def _own(self, order: Order, limit: int | None) -> list[Order]:
         """Resting orders of the same account that an incoming order could meet; empty when it may meet them."""
-        if self._prevention == self_match.ALLOW:
-            return []
-        return self_match.reachable(order, limit, self._open[order.instrument].values())
-
-    def _fillable(self, order: Order, limit: int | None) -> int:
-        """What an incoming order could trade at once, its account's own orders left out."""
-        own = self._own(order, limit)
-        if own and self._prevention != self_match.CANCEL_RESTING:
-            return self_match.quantity_before(self.market, order, self_match.first(self.market, own))
-        behind = sum(each.leaves for each in own) if self.market.has_book else 0
-        return self.market.available(order.instrument, order.side, limit, order.leaves + behind) - behind
+        others = self._open[order.instrument].values()
+        return [] if self._prevention == self_match.ALLOW else self_match.reachable(order, limit, others)
 
     def _trade(self, order: Order, limit: int | None, now_ns: int) -> None:
         """Trade an incoming order against the market, and prevent its account from meeting itself."""

@@ -134,4 +134,14 @@ class Order:
         return Order(*_VALUES(self))
 
 
+def order_of(new: NewOrder, number: int, cl_order_id: str, now_ns: int) -> Order:
+    """The order that a client's wish becomes when it is received, under the exchange's number."""
+    return Order(
+        number=number, cl_order_id=cl_order_id, account=new.account,
+        instrument=new.instrument, ticker=new.ticker, side=new.side, order_type=new.order_type,
+        validity=new.validity, quantity=new.quantity, price=new.price, stop_price=new.stop_price,
+        session=new.session, local_id=new.local_id, date_ns=now_ns, update_ns=now_ns,
+    )  # fmt: skip
+
+
 _VALUES = attrgetter(*(field.name for field in fields(Order)))  # dataclasses.replace takes five times as long

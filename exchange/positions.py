@@ -57,6 +57,13 @@ class Position:
                 self.average_price = 0.0
         self.net += signed
 
+    def begin_day(self) -> bool:
+        """Nothing was traded yet today; what is open stays. Whether that changes anything."""
+        traded = bool(self.bought or self.sold)
+        self.bought = self.sold = 0
+        self.bought_average = self.sold_average = 0.0
+        return traded
+
     def snapshot(self) -> Position:
         """A copy that later changes do not touch."""
         return Position(*_VALUES(self))

@@ -45,3 +45,11 @@ def quantity_before(market: MarketSource, order: Order, met: Order) -> int:
     better = met.price_ticks - 1 if order.side == BUY else met.price_ticks + 1
     found = market.available(order.instrument, order.side, better, order.leaves)
     return found + max(0, market.queue_ahead(met.instrument, met.number))
+
+
+def fillable(market: MarketSource, policy: str, order: Order, limit: int | None, own: Sequence[Order]) -> int:
+    """What an incoming order could trade at once, its account's own orders left out (`own`: those it would meet)."""
+    if own and policy != CANCEL_RESTING:
+        return quantity_before(market, order, first(market, own))
+    behind = sum(each.leaves for each in own) if market.has_book else 0
+    return market.available(order.instrument, order.side, limit, order.leaves + behind) - behind

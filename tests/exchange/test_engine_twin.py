@@ -61,6 +61,7 @@ class Pair:
         self.state = OPEN
         self.now = START_NS
         self.live: list[int] = []
+        self.orders: dict[int, Order] = {}  # all of them; the engine forgets the closed ones of days before
 
     def draws(self, count: int) -> Iterator[list[int]]:
         yield from self.rng.integers(0, 1 << 30, (count, 8)).tolist()
@@ -116,17 +117,18 @@ class Pair:
             self.now,
         )  # fmt: skip
         self.live.append(number)
+        self.orders[number] = self.engine.orders[number]
         self.naive.send(One(number, account, side, kind, validity, price, stop, quantity))
         return events + self.engine.place(number, self.now)
 
     def cancel(self, pick: int) -> list[Event]:
         number = self.live[pick % len(self.live)]
         self.naive.cancel(number)
-        return self.engine.request_cancel(self.engine.orders[number], self.now) + self.engine.cancel(number, self.now)
+        return self.engine.request_cancel(self.orders[number], self.now) + self.engine.cancel(number, self.now)
 
     def change(self, draw: list[int]) -> list[Event]:
         number = self.live[draw[1] % len(self.live)]
-        order = self.engine.orders[number]
+        order = self.orders[number]
         quantity = 1 + draw[2] % 9
         price = order.price_ticks if draw[3] % 2 else max(1, self.naive.last + draw[4] % 13 - 6)
         stop = price if order.order_type == STOP else 0
@@ -145,7 +147,7 @@ class Pair:
         if not self.venue.calling:
             assert book.state[BEST_BID] < book.state[BEST_ASK], "crossed"
         bought = sold = 0
-        for order in self.engine.orders.values():
+        for order in self.orders.values():
             twin = self.naive.orders[order.number]
             assert (NAMES[order.status], order.traded) == (twin.status, twin.traded), order
             assert 0 <= order.traded <= order.quantity
@@ -155,7 +157,7 @@ class Pair:
         assert sum(self.engine.position(account, 0).net for account in range(ACCOUNTS)) == 0
         assert self.venue.last_ticks == self.naive.last
         self.check_queues()
-        self.live = [number for number in self.live if self.engine.orders[number].open]
+        self.live = [number for number in self.live if self.orders[number].open]
 
     def check_queues(self) -> None:
         """Time priority: each queue holds the twin's orders of that price in the order of their arrival."""
