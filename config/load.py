@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from config.schema import Config
+from config.schema import Config, Instrument
 
 FOLDER = Path(__file__).resolve().parent
 DEFAULT = FOLDER / "paper.toml"
 SESSIONS = FOLDER / "sessions"
 DEFAULT_SESSIONS = "b3"
+SYMBOL_BYTES, EXCHANGE_BYTES = 15, 3  # of a ticker and of an exchange on the wire, without the end mark
+MAX_START_TICKS = 1 << 30  # of a generated market: far above any contract
 
 
 class ConfigError(ValueError):
@@ -99,9 +101,28 @@ def _check_finite(value: Any, place: str, path: Path) -> None:
             _check_finite(item, f"{place}[{number}]", path)
 
 
+def _check_names(instrument: Instrument, place: str, path: Path) -> None:
+    """Names travel in fields of fixed length of ProfitDLL's wire, with an end mark."""
+    for key, name, longest in (
+        ("symbol", instrument.symbol, SYMBOL_BYTES),
+        ("order_symbol", instrument.contract, SYMBOL_BYTES),
+        ("exchange", instrument.exchange, EXCHANGE_BYTES),
+    ):
+        if not (0 < len(name) <= longest and all("!" <= letter <= "~" for letter in name)):
+            raise ConfigError(
+                f"{path}: {name!r} is not 1 to {longest} ASCII characters without blanks - at `{place}.{key}`"
+            )
+
+
 def _check_whole(config: Config, path: Path) -> None:
     """What no single field can know."""
     for number, instrument in enumerate(config.instruments):
+        _check_names(instrument, f"$.instruments[{number}]", path)
+        if config.exchange.start_price / instrument.tick > MAX_START_TICKS:
+            raise ConfigError(
+                f"{path}: {config.exchange.start_price:g} is more than {MAX_START_TICKS} ticks of {instrument.symbol} "
+                "- at `$.exchange.start_price`"
+            )
         try:
             ZoneInfo(instrument.timezone)
         except (KeyError, ValueError, OSError):

@@ -96,7 +96,7 @@ class Exchange(_Section):
     """The simulated exchange of paper mode."""
 
     port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: any free port
-    seed: int = 1
+    seed: Count = 1
     tape: str = ""  # a tape folder; empty: a generated market
     speed: Positive = 1.0  # market seconds per second
     start_time: LocalTime = "10:00"  # generated market: local time at which it starts, on the next day with a session
