@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,14 +14,19 @@ from exchange.generated_tape import generate_tape
 from exchange.ground_truth import FILE_NAME
 from tape.format import TapeError
 
+MAX_MINUTES = 366 * 24 * 60
+FIRST_YEAR, LAST_YEAR = 1971, 2200  # int64 ns hold them, with room for a year of minutes
+
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
     """0 the tape is made, 2 it cannot be (the reason was said)."""
     overrides: dict[str, Any] = {} if arguments.seed is None else {"exchange": {"seed": arguments.seed}}
     try:
-        if not (math.isfinite(arguments.minutes) and arguments.minutes > 0):
-            raise ValueError(f"--minutes {arguments.minutes} is not a number above 0")
+        if not 0 < arguments.minutes <= MAX_MINUTES:
+            raise ValueError(f"--minutes {arguments.minutes} is not a number above 0, of at most {MAX_MINUTES}")
         day = date.fromisoformat(arguments.day)
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise ValueError(f"--day {day}: the year is not one of {FIRST_YEAR} to {LAST_YEAR}")
         config = load(Path(arguments.config) if arguments.config else None, overrides)
         made = generate_tape(config, Path(arguments.out), day, arguments.minutes)
     except (TapeError, BadSchedule, ValueError) as error:

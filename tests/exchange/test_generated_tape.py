@@ -90,6 +90,16 @@ def test_command_line(tmp_path, capsys):
     assert (header["source"], header["exchange"]["seed"], header["day"]) == ("generated", 7, DAY)
     assert supervisor.main(["tape", "generate", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err
-    for wrong in (["--minutes", "0"], ["--minutes", "nan"], ["--day", "2026-02-30"]):
-        assert supervisor.main(["tape", "generate", str(tmp_path / "other"), *wrong]) == 2
+    for wrong, why in (
+        (["--minutes", "0"], "--minutes"),
+        (["--minutes", "nan"], "--minutes"),
+        (["--minutes", "1e300"], "--minutes"),
+        (["--minutes", "inf"], "--minutes"),
+        (["--day", "2026-02-30"], "day"),
+        (["--day", "0001-01-01"], "--day 0001-01-01: the year"),
+        (["--day", "9999-12-31"], "--day 9999-12-31: the year"),
+        (["--seed", "-1"], "$.exchange.seed"),
+    ):
+        assert supervisor.main(["tape", "generate", str(tmp_path / "other"), *wrong]) == 2, wrong
+        assert why in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
