@@ -34,7 +34,7 @@ session_close = "18:30"
 [exchange]
 start_time = "10:00"
 start_price = 5400.0
-trades_per_s = 115.0
+trades_per_s = 175.0
 ack_latency_ms = 0.1
 [agents]
 signal_every_ms = 20
