@@ -468,7 +468,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
+    try:
+        parser = build_parser()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {path.stem for path in PROJECT.iterdir()}:
+            raise
+        complain(
+            f"{error.name} is missing in {sys.executable}: activate the virtual environment of the installation, "
+            "or `python -m pip install -e .`"
+        )
+        return EXIT_REFUSED
+    args = parser.parse_args(argv)
     return int(args.run(args))
 
 

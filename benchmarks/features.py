@@ -151,7 +151,7 @@ def _long_stream() -> list[Array]:
 def _against_pandas() -> tuple[Row, float | None]:
     if importlib.util.find_spec("pandas") is None:
         return Row(
-            "one vector with pandas", note='skipped: pandas is not installed (pip install "quantumtrader[test]")'
+            "one vector with pandas", note='skipped: pandas is not installed (pip install -e ".[test]")'
         ), None
     from benchmarks import pandas_vector
 

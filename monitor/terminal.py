@@ -24,7 +24,7 @@ from shm.ring import attach_ring
 
 REFRESH_NS = 500_000_000
 NEWS = 3
-TRADING = ("", "  TRADING IS REDUCING", "  TRADING IS HALTED")
+TRADING = ("", "TRADING IS REDUCING   ", "TRADING IS HALTED   ")
 STATE_STYLES = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim", "failed": "bold red"}
 SHOWN = {
     "exchange": ("trades", "books", "orders", "fills", "clients"),
@@ -72,11 +72,13 @@ class TerminalView:
         """What is drawn: title, money, stages, latencies, legend, news."""
         config = self._info.config
         figures = report.summary(run, config)
+        stages = report.stage_table(run, config)
+        trading = stages["execution"]["counts"].get("trading", 0) if "execution" in stages else 0
         return [
             Text(self._title(run), style="bold", no_wrap=True),
             *(_money(standing) for standing in standings(run, config, self._trades, self._book)),
-            _totals(figures),
-            _stages(report.stage_table(run, config)),
+            _totals(figures, trading),
+            _stages(stages),
             _latencies(figures["latency_us"]),
             Text(LEGEND, style="dim"),
             *(Text(line, style="yellow") for line in self._lines[-NEWS:]),
@@ -105,7 +107,8 @@ def _price(value: float | None) -> str:
     return "none" if value is None else f"{value:,.2f}"
 
 
-def _totals(figures: dict[str, Any]) -> Text:
+def _totals(figures: dict[str, Any], trading: int) -> Text:
+    """trading: index into TRADING, as execution's counter has it."""
     profit = "unknown" if figures["profit"] is None else f"{figures['profit']:+,.2f}"
     gaps = figures["feed_gap_events"]
     text = Text(
@@ -114,7 +117,7 @@ def _totals(figures: dict[str, Any]) -> Text:
     )
     if figures["lost"]:
         text.stylize("bold red")
-    return text
+    return Text(TRADING[trading], style="bold red") + text
 
 
 def _stages(rows: dict[str, dict[str, Any]]) -> Table:
@@ -127,7 +130,7 @@ def _stages(rows: dict[str, dict[str, Any]]) -> Table:
     for name, row in rows.items():
         counts = row["counts"]
         shown = "  ".join(f"{key} {counts[key]:,}" for key in SHOWN.get(name, AGENT) if key in counts)
-        shown += _denials(counts) + TRADING[counts.get("trading", 0)]
+        shown += _denials(counts)
         state = Text(row["state"], style=STATE_STYLES.get(row["state"], ""))
         table.add_row(name, state, str(row["pid"]), str(row["restarts"]), shown)
     return table

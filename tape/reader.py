@@ -160,5 +160,5 @@ def import_parquet(path: object) -> Any:
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise TapeError(f'{path}: reading Parquet needs pyarrow: pip install "quantumtrader[tools]"') from error
+        raise TapeError(f'{path}: reading Parquet needs pyarrow: pip install -e ".[tools]"') from error
     return parquet

@@ -17,7 +17,7 @@ LIBRARIES = ("xgboost", "lightgbm")
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """arguments: tape, out. 0 a bundle was written, 2 it could not be (the reason is on stderr)."""
     if missing := [name for name in LIBRARIES if importlib.util.find_spec(name) is None]:
-        sys.stderr.write(f'training needs {" and ".join(missing)}: pip install "quantumtrader[tools]"\n')
+        sys.stderr.write(f'training needs {" and ".join(missing)}: pip install -e ".[tools]"\n')
         return 2
     from models.training.train import train
 

@@ -149,7 +149,7 @@ def test_offers_and_depth_are_told_apart(offers: OfferRig) -> None:
     assert offers.dll.SubscribePriceDepth(asset) == 0
     assert offers.dll.UnsubscribeOfferBook("WDOFUT", "F") == 0
     offers.rig.settle()
-    assert len(offers.rig.server.wait_for(wire.SUBSCRIBE)) == 2, "the depth still needs its books"
+    assert len(offers.rig.server.wait_for(wire.SUBSCRIBE, 2)) == 2, "the depth still needs its books"
     offers.send([(10.0, 6, 2)], [])
     assert offers.actions == [FULL_BOOK]
     assert offers.rig.heard.of("depth")

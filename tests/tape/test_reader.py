@@ -112,4 +112,4 @@ def test_without_pyarrow_streams_read_and_parquet_says_what_to_install(tmp_path:
     rows, message = done.stdout.split("|", 1)
     assert rows == "3"
     assert "book-000001.parquet" in message
-    assert 'pip install "quantumtrader[tools]"' in message
+    assert 'pip install -e ".[tools]"' in message
