@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 
 from execution.journal_format import MAGIC, JournalError, examine, is_journal
+from tape.format import sync_folder
 
 RESERVE_BYTES = 256 * 1024  # less room than this is kept for what protects: some thousand records of the ledger
 MAKE_ROOM_BELOW_BYTES = 2 * RESERVE_BYTES
@@ -40,7 +41,7 @@ class JournalFile:
         self._resizing = threading.Lock()
         try:
             if self.made:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             if self.end == 0:
                 self.write(MAGIC)
         except OSError:
@@ -182,15 +183,4 @@ def _keep(path: Path, torn: bytes) -> None:
         if file.write(torn) != len(torn):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable. Windows has no such call: NTFS journals its names."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -13,7 +13,8 @@ import os
 from pathlib import Path
 
 from execution.events import KILL
-from runtime.clock import monotonic_ns, sleep_s, wall_ns
+from runtime.clock import wall_ns
+from runtime.files import wait_until_taken
 
 FOLDER = "operator"
 SUFFIX = ".word"
@@ -61,10 +62,5 @@ def leave_word(run_folder: Path, word: str, timeout_s: float = 10.0) -> None:
     path = run_folder / FOLDER / f"{wall_ns():020d}-{word}{SUFFIX}"
     path.parent.mkdir(exist_ok=True)
     path.touch()
-    give_up_ns = monotonic_ns() + int(timeout_s * 1e9)
-    while path.exists():
-        if monotonic_ns() > give_up_ns:
-            raise NoAnswer(
-                f"execution has not taken the word {word!r} for {timeout_s:g} s; it will when it works again"
-            )
-        sleep_s(0.01)
+    if not wait_until_taken(path, timeout_s):
+        raise NoAnswer(f"execution has not taken the word {word!r} for {timeout_s:g} s; it will when it works again")

@@ -1,4 +1,4 @@
-"""Putting a file in another's place while somebody may be reading that one.
+"""Small files between processes: put in another's place while somebody may be reading that one, left for a stage to take.
 
 On Linux the old file stays readable to whoever has it open. Windows refuses to replace a file that is open; readers of
 these small files have them open for an instant, so it is tried again for a moment.
@@ -28,3 +28,13 @@ def replace_file(source: Path, target: Path) -> None:
             if monotonic_ns() > give_up_ns:
                 raise
             sleep_s(AGAIN_S)
+
+
+def wait_until_taken(path: Path, timeout_s: float) -> bool:
+    """Whether whoever takes such files has removed `path` within that time."""
+    give_up_ns = monotonic_ns() + int(timeout_s * 1e9)
+    while path.exists():
+        if monotonic_ns() > give_up_ns:
+            return False
+        sleep_s(AGAIN_S)
+    return True

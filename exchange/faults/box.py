@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from exchange.faults.table import BY_NAME, BadFault, Fault, fault_of
-from runtime.clock import monotonic_ns, sleep_s, wall_ns
+from runtime.clock import wall_ns
+from runtime.files import wait_until_taken
 
 FOLDER = "faults"
 SUFFIX = ".fault"
@@ -55,12 +56,9 @@ def leave_fault(run_folder: Path, table: dict[str, Any], timeout_s: float = 10.0
     written = path.with_suffix(".part")
     written.write_text(json.dumps(table), encoding="utf-8")
     os.replace(written, path)
-    give_up_ns = monotonic_ns() + int(timeout_s * 1e9)
-    while path.exists():
-        if monotonic_ns() > give_up_ns:
-            path.unlink(missing_ok=True)  # not at some later time, when nobody expects it any more
-            raise NotTaken(f"the exchange has not taken the fault for {timeout_s:g} s")
-        sleep_s(0.01)
+    if not wait_until_taken(path, timeout_s):
+        path.unlink(missing_ok=True)  # not at some later time, when nobody expects it any more
+        raise NotTaken(f"the exchange has not taken the fault for {timeout_s:g} s")
 
 
 def table_of(name: str, words: list[str]) -> dict[str, Any]:
