@@ -150,6 +150,19 @@ class HandContext:
         self.clock.advance(50 * MS)  # the stop's waiting loop sees time go by
 
 
+def builder(folder: Path, made: list[Rig]) -> Callable[..., Rig]:
+    """What starts a rig with a market and a routine behind it; `made` gets each, for whoever ends them."""
+
+    def build(**sections: Any) -> Rig:
+        rig = Rig(folder, **sections).start()
+        rig.show(100.0, 100.5)
+        rig.run(100)
+        made.append(rig)
+        return rig
+
+    return build
+
+
 class Rig:
     """One stage incarnation after another over one broker and one journal."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,21 +31,13 @@ from execution.position_table import TABLE, Move, Stance, table_of
 from execution.recompute import recompute
 from execution.statuses import State
 from tests.execution.broker_twin import Died
-from tests.execution.rig import TICK, Rig
+from tests.execution.rig import TICK, Rig, builder
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     made: list[Rig] = []
-
-    def build(**sections: Any) -> Rig:
-        rig = Rig(tmp_path, **sections).start()
-        rig.show(100.0, 100.5)
-        rig.run(100)
-        made.append(rig)
-        return rig
-
-    yield build
+    yield builder(tmp_path, made)
     for rig in made:
         rig.stage.do_work()
         assert recompute(rig.config, start_weights(rig.config.consensus), rig.journal()) == []

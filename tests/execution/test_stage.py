@@ -32,21 +32,13 @@ from execution.events import (
 from execution.journal_keeper import journal_path
 from execution.operator_box import FOLDER, SUFFIX, leave_word
 from runtime.stage import Refusal
-from tests.execution.rig import MS, Rig
+from tests.execution.rig import MS, Rig, builder
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     made: list[Rig] = []
-
-    def build(**sections: Any) -> Rig:
-        rig = Rig(tmp_path, **sections).start()
-        rig.show(100.0, 100.5)
-        rig.run(100)
-        made.append(rig)
-        return rig
-
-    yield build
+    yield builder(tmp_path, made)
     for rig in made:
         rig.stage.on_close()
 

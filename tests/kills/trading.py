@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.spine.rig import write_config
+from tests.spine.rig import FAR_LIMITS, write_config
 
-TRADING = """
+TRADING = f"""
 [agents]
 signal_every_ms = 200
 [consensus]
@@ -23,20 +23,8 @@ stop_ticks = 3
 target_ticks = 3
 [risk]
 max_position = 3
-max_trades_per_day = 100000
-max_daily_loss = 1e9
-max_orders_per_s = 100
-max_orders_per_min = 6000
-max_cancels_per_s = 100
-max_cancels_per_min = 6000
-max_drawdown = 1e9
-max_losses_in_row = 1000000
-min_entry_interval_ms = 0
-duplicate_ms = 0
-max_message_ratio = 1e9
-capital = 1e6
 max_order_quantity = 3
-"""
+{FAR_LIMITS}"""
 CHECKPOINTS = """
 [features]
 checkpoint_events = 128

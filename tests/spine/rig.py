@@ -21,6 +21,19 @@ from shm.ring import RingReader, attach_ring
 from shm.segment import POSIX_FOLDER
 from tests.processes import PROJECT, eventually
 
+FAR_LIMITS = """max_trades_per_day = 100000
+max_daily_loss = 1e9
+max_orders_per_s = 100
+max_orders_per_min = 6000
+max_cancels_per_s = 100
+max_cancels_per_min = 6000
+max_drawdown = 1e9
+max_losses_in_row = 1000000
+min_entry_interval_ms = 0
+duplicate_ms = 0
+max_message_ratio = 1e9
+capital = 1e6
+"""  # of [risk]: nothing but the market stands in the way of a trade
 PATIENCE_S = 240.0  # a cold kernel cache on a busy machine
 CONFIG = """
 mode = "paper"

@@ -20,7 +20,7 @@ from shm import counters as words
 from shm.counters import RunCounters
 from tape.reader import Tape
 from tests.processes import PROJECT, eventually
-from tests.spine.rig import PATIENCE_S, Up, VectorWatch, write_config
+from tests.spine.rig import FAR_LIMITS, PATIENCE_S, Up, VectorWatch, write_config
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "win32", reason="tests/windows/run.sh runs it"),
 ]
 
-BUSY = """
+BUSY = f"""
 [consensus]
 decide_on = "signal"
 threshold = 0.02
@@ -39,19 +39,7 @@ entry_ttl_ms = 1000
 stop_ticks = 4
 target_ticks = 4
 [risk]
-max_trades_per_day = 100000
-max_daily_loss = 1e9
-max_orders_per_s = 100
-max_orders_per_min = 6000
-max_cancels_per_s = 100
-max_cancels_per_min = 6000
-max_drawdown = 1e9
-max_losses_in_row = 1000000
-min_entry_interval_ms = 0
-duplicate_ms = 0
-max_message_ratio = 1e9
-capital = 1e6
-"""  # so that a minute has orders and fills in it
+{FAR_LIMITS}"""  # so that a minute has orders and fills in it
 
 
 def kill(run: RunCounters, stage: str) -> None:
