@@ -111,7 +111,6 @@ copy_project
 wine_up
 
 cd "$folder/project"
-export QT_CACHE_DIR="$(timeout 60 winepath -w "$folder/kernels" </dev/null)"
 # Wine keeps variables that begin with QT_ for itself
 export PROFITSIM_FOREIGN_CLIENT="$(timeout 60 winepath -w "$(echo "$folder"/wheels/foreign/*.whl)" </dev/null)"
 echo "== versions"
