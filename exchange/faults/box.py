@@ -47,8 +47,8 @@ class FaultBox:
         return faults, problems
 
 
-def leave_fault(run_folder: Path, table: dict[str, Any], timeout_s: float = 10.0) -> None:
-    """A person's side: leave a fault and wait until the exchange has taken it. Raises BadFault, NotTaken."""
+def put_fault(run_folder: Path, table: dict[str, Any]) -> Path:
+    """Leave a fault for the exchange; returns the file, which is gone once it was taken. Raises BadFault."""
     fault_of(table)
     folder = run_folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +56,12 @@ def leave_fault(run_folder: Path, table: dict[str, Any], timeout_s: float = 10.0
     written = path.with_suffix(".part")
     written.write_text(json.dumps(table), encoding="utf-8")
     os.replace(written, path)
+    return path
+
+
+def leave_fault(run_folder: Path, table: dict[str, Any], timeout_s: float = 10.0) -> None:
+    """A person's side: leave a fault and wait until the exchange has taken it. Raises BadFault, NotTaken."""
+    path = put_fault(run_folder, table)
     if not wait_until_taken(path, timeout_s):
         path.unlink(missing_ok=True)  # not at some later time, when nobody expects it any more
         raise NotTaken(f"the exchange has not taken the fault for {timeout_s:g} s")

@@ -21,7 +21,7 @@ from typing import Any
 
 from config.load import load
 from config.schema import Config
-from exchange.faults.box import leave_fault
+from exchange.faults.box import put_fault
 from execution.contracts import contracts_of
 from execution.journal import read_ledger, read_records
 from execution.ledger import Ledger
@@ -152,7 +152,11 @@ class ExecutionCampaign:
         if self.faults and self.seed.random() < FAULT_SHARE and not gone():
             fault = self.seed.choice(FAULTS)
             self.outcome.faults[fault["name"]] += 1
-            leave_fault(self.folder, fault)
+            left = put_fault(self.folder, fault)
+            # a death may hold the exchange still before it has looked: it takes the fault when it goes on
+            if not world.until(lambda: not left.exists() or gone(), AGREE_S):
+                self.outcome.problems.append(f"incarnation {epoch}: the exchange has not taken the fault {fault}")
+                return False
         patience_s = self.seed.uniform(0.0, 2.5) if death.instant == RANDOM else REACH_S
         if not world.until(gone, patience_s):
             world.kill()
