@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from execution.market_watch import BATCH, BATCHES_A_TURN, STALE_BOOK_NS, MarketWatch
+from execution.newest import forget_prices, take, unknown
 from shm.layouts import BOOK, FLAG_REFILLED, KIND_BOOK, KIND_GAP, KIND_TRADE, TRADE
+from tests.execution import naive_watch
 from tests.execution.rig import HandReader
 
 
@@ -116,3 +120,37 @@ def test_a_book_that_trades_have_left_behind_is_forgotten_until_the_next_one() -
     feed.seq = STALE_BOOK_NS
     feed.book(98.5, 99.0)
     assert prices(feed) == (100.0, 98.5, 99.0)
+
+
+@given(st.lists(st.tuples(
+    st.booleans(), st.integers(0, 2), st.sampled_from((KIND_TRADE, KIND_GAP, 0)), st.integers(0, 255),
+    st.sampled_from((0, FLAG_REFILLED, 2, 3)), st.integers(-3, 3), st.integers(0, 2), st.integers(0, 2),
+)))  # fmt: skip
+def test_the_compiled_look_is_that_of_its_twin(records: list[tuple[bool, int, int, int, int, int, int, int]]) -> None:
+    """Any types, flags, orders of numbers and empty sides, three contracts."""
+    trades, books = np.zeros(len(records), TRADE), np.zeros(len(records), BOOK)
+    counts = {True: 0, False: 0}
+    for number, (is_trade, symbol, kind, trade_type, flags, ahead, bids, asks) in enumerate(records):
+        rows = trades if is_trade else books
+        row = rows[counts[is_trade] : counts[is_trade] + 1]
+        counts[is_trade] += 1
+        row["symbol"], row["ingest_seq"] = symbol, max(0, number + ahead)
+        row["ts_ns"], row["recv_ns"] = 7 * number, 11 * number
+        if is_trade:
+            row["kind"], row["trade_type"], row["flags"], row["price"] = kind, trade_type, flags, 100.0 + number
+        else:
+            row["bid_price"][0, 0], row["bid_quantity"][0, 0] = 50.0 + number, bids
+            row["ask_price"][0, 0], row["ask_quantity"][0, 0] = 51.0 + number, asks
+    newest, twins = unknown(3), [naive_watch.Newest() for _ in range(3)]
+    for part in (slice(0, len(records) // 2), slice(len(records) // 2, None)):
+        some = [rows[: counts[is_trade]][part] for rows, is_trade in ((trades, True), (books, False))]
+        take(some[0], len(some[0]), some[1], len(some[1]), newest)
+        naive_watch.take(*some, twins)
+        assert str(newest.tolist()) == str([twin.row() for twin in twins])  # as text: NaN is NaN
+
+
+def test_prices_are_forgotten_and_nothing_else() -> None:
+    newest = unknown(2)
+    newest[1] = (1.0, 2.0, 3.0, 4, 5, 6, 7)
+    forget_prices(newest)
+    assert str(newest.tolist()[1]) == "(nan, nan, nan, 4, 5, 6, 7)"
