@@ -73,15 +73,18 @@ def decide(
     shares = table.of(ballot.voters)
     votes: list[Vote] = []
     parts: list[tuple[float, float]] = []
-    base = None
+    weighted: list[float] = []
+    base, newest_seq = None, -2
+    weights, held = shares.weights, shares.held
     for number, signal in ballot.voting:
-        weight = shares.weights[number]
-        votes.append((signal.source, weight, signal.direction, signal.confidence))
-        parts.append((weight, signal.direction * signal.confidence))
-        if base is None or signal.ingest_seq > base.ingest_seq:
-            base = signal
-    total = math.fsum([weight * vote for weight, vote in parts])
-    held = shares.held
+        weight, direction, confidence = weights[number], signal.direction, signal.confidence
+        vote = direction * confidence
+        votes.append((signal.source, weight, direction, confidence))
+        parts.append((weight, vote))
+        weighted.append(weight * vote)
+        if signal.ingest_seq > newest_seq:
+            base, newest_seq = signal, signal.ingest_seq
+    total = math.fsum(weighted)
     threshold = rules.threshold.threshold(min(1.0, dispersion_of(parts, total, held)), standing.cost_share)
     verdict = _verdict(shares, rules, Tally(votes, total, threshold))
     confidence = min(1.0, abs(total) / held) if held > 0.0 else 0.0

@@ -7,7 +7,6 @@ sources with enough weight vote at all was checked before, whatever the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from consensus.threshold import BUY, HOLD, SELL, action_of
@@ -31,8 +30,7 @@ class Verdict(NamedTuple):
     size: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """The votes that count, their weighted total, and the threshold of the moment."""
 
     votes: Sequence[Vote]

@@ -56,7 +56,7 @@ def dispersion_of(votes: Iterable[tuple[float, float]], total: float, held: floa
     if held <= 0.0:
         return 0.0
     mean = total / held
-    square = math.fsum(weight * vote * vote for weight, vote in votes) / held
+    square = math.fsum([weight * vote * vote for weight, vote in votes]) / held
     return math.sqrt(max(0.0, square - mean * mean))
 
 

@@ -8,7 +8,7 @@ vote for a source that has none.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bus.messages import Signal
 
@@ -21,8 +21,7 @@ NOT_A_VOTE = "direction or confidence out of range"
 NO_MARKET_TIME = "market time is not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Ballot:
+class Ballot(NamedTuple):
     """Who votes about one instrument at one moment, and who does not and why. Both in the order of the sources.
 
     voters: bit i is set when source number i votes.

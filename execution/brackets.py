@@ -81,7 +81,7 @@ TABLE: dict[tuple[Phase, Situation], Step] = {
 }
 
 
-@dataclass
+@dataclass(slots=True)
 class Bracket:
     """Numbers of the orders that belong together. `side`: the DLL's side of the entry."""
 

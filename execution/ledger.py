@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from consensus.learner import LearnedState
 from execution.brackets import Bracket, Phase
@@ -41,8 +41,7 @@ from execution.risk.tallies import Tallies
 from execution.statuses import State
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """What a record did. `order` is None when it speaks of an order that is not ours."""
 
     order: Order | None = None
@@ -75,6 +74,11 @@ class Ledger:
 
     def symbol_of(self, ticker: str) -> int | None:
         return self._symbols.get(ticker)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the market can change what we are worth: something is held, or may soon be."""
+        return bool(self.live) or any(position.quantity for position in self.positions)
 
     def live_brackets(self, symbol: int | None = None) -> list[Bracket]:
         return [bracket for bracket in self.live.values() if symbol in (None, bracket.symbol)]
@@ -144,10 +148,6 @@ class Ledger:
 
     def _intend(self, intent: SendOrder) -> Order:
         order = Order(intent, since_ns=intent.monotonic_ns)
-        order.story.append(
-            f"{intent.role} {'buy' if intent.side == BUY else 'sell'} {intent.quantity} {intent.ticker}"
-            f" type {intent.order_type} at {intent.price} stop {intent.stop_price}"
-        )
         self.orders[intent.order] = self.open[intent.order] = order
         self.next_order = max(self.next_order, intent.order + 1)
         bracket = self._get_bracket(intent.bracket, intent.symbol, intent.side)

@@ -10,7 +10,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from execution.events import OrderReport, SendOrder
+from execution.events import BUY, OrderReport, SendOrder
 from execution.statuses import OPEN, TABLE, UNCONFIRMED, State
 from profitdll.constants import OrderStatus as Status
 
@@ -22,7 +22,7 @@ class InvalidTransition(ValueError):
 
     def __init__(self, order: Order, why: str) -> None:
         self.order = order.number
-        super().__init__(f"order {order.number}: {why}; its story: {' | '.join(order.story)}")
+        super().__init__(f"order {order.number}: {why}; its story: {' | '.join(order.told())}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Change:
 NOTHING = Change(False, 0, math.nan)
 
 
-@dataclass
+@dataclass(slots=True)
 class Order:
     """`intent` is what was journaled; the rest is what became of it."""
 
@@ -62,6 +62,15 @@ class Order:
     @property
     def number(self) -> int:
         return self.intent.order
+
+    def told(self) -> list[str]:
+        """Its story from the beginning."""
+        intent = self.intent
+        return [
+            f"{intent.role} {'buy' if intent.side == BUY else 'sell'} {intent.quantity} {intent.ticker}"
+            f" type {intent.order_type} at {intent.price} stop {intent.stop_price}",
+            *self.story,
+        ]
 
     @property
     def open(self) -> bool:

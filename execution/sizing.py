@@ -10,15 +10,14 @@ price of NaN, which the gate refuses; nothing is made up here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from config.schema import Execution, Risk
 from execution.contracts import Contract
 from execution.events import BUY, LIMIT, MARKET, NO_PRICE, SELL
 
 
-@dataclass(frozen=True)
-class OrderNumbers:
+class OrderNumbers(NamedTuple):
     """`price` and `stop_price` as the DLL takes them; `reference_price`: what the checks judge a market order by."""
 
     order_type: int

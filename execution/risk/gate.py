@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from config.schema import Risk
-from execution.events import PROTECTIVE
+from execution.events import ENTRY, PROTECTIVE
 from execution.risk import age, collar, exposure, form, health, instrument, loss, own_orders, pace
+from execution.risk.clear import clear
 from execution.risk.rate import Rates
 from execution.risk.request import Facts, Request
 from execution.sizing import direction
@@ -31,7 +32,7 @@ CHECKS: dict[str, Check] = {
         own_orders.self_match, own_orders.duplicate,
     )
 }  # fmt: skip
-"""Name -> check, in the order in which they are told. All are asked: a person wants to see every reason."""
+"""Name -> check, in the order in which they are told. Where one refuses all are asked: a person wants every reason."""
 _IN_ORDER = tuple(CHECKS.items())
 ORDER_RATE = "order_rate"
 CANCEL_RATE = "cancel_rate"
@@ -53,7 +54,8 @@ class RiskGate:
 
     def refusals(self, request: Request, facts: Facts) -> dict[str, str]:
         """name -> reason of every check that refuses; empty: the order may go out, and is counted."""
-        found = {} if reduces(request, facts) else self._judge(request, facts)
+        passes = reduces(request, facts) or self._passes(request, facts)
+        found = {} if passes else self._judge(request, facts)
         if not found:
             self._rates.orders.count(facts.now_ns)
         return found
@@ -61,6 +63,16 @@ class RiskGate:
     def count_cancel(self, now_ns: int) -> None:
         """A cancel goes out: never refused, but it uses up the cancels' rate."""
         self._rates.cancels.count(now_ns)
+
+    def _passes(self, request: Request, facts: Facts) -> bool:
+        """Whether the order goes the short way: `clear`, and within the rates."""
+        now_ns, rates = facts.now_ns, self._rates
+        return (
+            request.role == ENTRY
+            and clear(request, facts, self._limits)
+            and rates.orders.free(now_ns)
+            and rates.cancels.free(now_ns)
+        )
 
     def _judge(self, request: Request, facts: Facts) -> dict[str, str]:
         limits = self._limits

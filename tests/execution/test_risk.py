@@ -18,6 +18,7 @@ from config.schema import Instrument, NoTrade, Risk
 from execution.contracts import Contract
 from execution.events import BUY, ENTRY, EXIT, LIMIT, MARKET, SELL, STOP, STOP_LIMIT
 from execution.risk import age, collar, exposure, form, health, instrument, loss, own_orders, pace
+from execution.risk.clear import clear
 from execution.risk.gate import CANCEL_RATE, CHECKS, NOT_REDUCING, ORDER_RATE, REASONS, RiskGate
 from execution.risk.rate import MINUTE_NS, SECOND_NS, MessageRate, Rates, TokenBucket
 from execution.risk.request import Facts, Request
@@ -66,7 +67,19 @@ def with_contract(**changes: Any) -> dict[str, Any]:
 
 
 def refused(check: Any, request: dict[str, Any] | None = None, limits: Risk = LIMITS, **facts: Any) -> bool:
-    return bool(check(replace(REQUEST, **(request or {})), replace(FACTS, **facts), limits))
+    """Whether the check refuses. The short way is held to all checks in each of these cases, at every limit."""
+    asked, known = replace(REQUEST, **(request or {})), replace(FACTS, **facts)
+    compare_ways(asked, known, limits)
+    return bool(check(asked, known, limits))
+
+
+def compare_ways(request: Request, facts: Facts, limits: Risk) -> None:
+    """The gate's short way never says yes where a check refuses, and yes to every usual entry that they all pass."""
+    refuses = [name for name, asked in CHECKS.items() if asked(request, facts, limits)]
+    short = clear(request, facts, limits)
+    assert not (short and refuses), refuses
+    usual = facts.trading is Trading.ACTIVE and request.order_type in (LIMIT, MARKET)
+    assert short or refuses or not usual
 
 
 def test_the_plain_case_passes_everything() -> None:
@@ -509,7 +522,43 @@ def test_no_check_ever_raises(
         FACTS, last=last, bid=bid, ask=ask, day_profit=profit, notional=notional, market_now_ns=now_ns,
         base_recv_ns=recv_ns, market_ts_ns=ts_ns, position=position, trading=trading,
     )  # fmt: skip
-    found = RiskGate(LIMITS).refusals(replace(REQUEST, side=side, price=last, reference_price=last), facts)
+    request = replace(REQUEST, side=side, price=last, reference_price=last)
+    compare_ways(request, facts, LIMITS)
+    found = RiskGate(LIMITS).refusals(request, facts)
     assert set(found) <= set(REASONS)
     if any(math.isnan(value) for value in (last, bid, ask, profit, notional)):
         assert found, "what is not known is not allowed"
+
+
+@given(st.data())
+def test_the_short_way_says_what_the_checks_say(data: st.DataObject) -> None:
+    """Several facts moved at once, each to its limit or next to it."""
+    near: dict[str, list[Any]] = {
+        "trading": list(Trading), "position": [-2, -1, 0, 1, 2], "working_entries": [0, 1], "open_orders": [0, 8, 9],
+        "notional": [0.0, 3_995.0, 3_996.0, math.nan], "margin": [0.0, 850.0, 851.0, math.nan],
+        "own_bid": [-math.inf, 100.0, 100.5, math.nan], "own_ask": [math.inf, 100.5, 101.0, math.nan],
+        "twin": ["", "x"], "trades_today": [0, 9, 10], "messages_today": [0, 9, 10, 60], "fills_today": [0, 2, 10],
+        "day_profit": [0.0, -299.9, -300.0, -500.0, math.nan], "day_peak": [0.0, 100.0, math.nan],
+        "losses_in_row": [0, 2, 3], "market_lost_ns": [0, NOW_NS - 60 * SECOND_NS, NOW_NS - 60 * SECOND_NS + 1],
+        "market_entered_ns": [0, NOW_NS - 1_000 * MS, NOW_NS - 999 * MS, NOW_NS + 1],
+        "market_now_ns": [0, NOW_NS, market_ns("17:59:59"), market_ns("18:00:00"), market_ns("08:59:59")],
+        "last": [100.0, 90.5, 90.0, math.nan], "bid": [100.0, 98.5, 98.0, 101.0, math.nan], "ask": [100.5, math.inf],
+        "market_ts_ns": [0, NOW_NS, NOW_NS - 10_000 * MS, NOW_NS - 10_001 * MS, NOW_NS + 10_000 * MS],
+        "base_recv_ns": [0, 49_000 * MS, 49_000 * MS - 1, 50_000 * MS, 50_001 * MS], "unready": ["", "x"],
+        "reference_ns": [0, 49_900 * MS], "upstream_problem": ["", "x"], "broker_problem": ["", "x"],
+    }  # fmt: skip
+    asked: dict[str, list[Any]] = {
+        "side": [BUY, SELL, 0], "quantity": [1, 2, 3, 4, 0], "order_type": [LIMIT, MARKET, STOP_LIMIT],
+        "price": [100.5, 100.25, math.nan, 0.0], "reference_price": [100.5, 110.5, 111.0, math.nan],
+        "loss_per_contract": [40.0, 50.0, 100.0, 101.0, math.nan], "stop_price": [-1.0, 101.0],
+        "contract": [CONTRACT, *(with_contract(**changes)["contract"] for changes in (
+            {"lot": 2}, {"alias": False}, {"hours": None}, {"last_day": None}, {"last_day": None, "ends": False},
+            {"margin": math.nan}, {"last_day": date(2025, 11, 14)},
+        ))],
+    }  # fmt: skip
+
+    def some(choices: dict[str, list[Any]]) -> dict[str, Any]:
+        names = data.draw(st.lists(st.sampled_from(sorted(choices)), max_size=3, unique=True))
+        return {name: data.draw(st.sampled_from(choices[name])) for name in names}
+
+    compare_ways(replace(REQUEST, **some(asked)), replace(FACTS, **some(near)), LIMITS)
