@@ -63,6 +63,7 @@ class SignalSeen(_Record, frozen=True):
     monotonic_ns: int
     market_ns: int
     signal: Signal
+    more: bool = False  # others about the same contract came with it and follow: no decision before the last
 
 
 class MarketSeen(_Record, frozen=True):

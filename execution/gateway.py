@@ -82,14 +82,13 @@ class GatewayCore:
             self._counts[0] += np.uint64(1)
         self._wake()
 
-    def execute(self, command: Record) -> None:
-        """Carry out one command (COMMAND, one element). What came of it, also a failure, is a report."""
-        fields = Command(*command[0].item())
-        kind = fields.kind
+    def execute(self, command: Command) -> None:
+        """Carry out one command. What came of it, also a failure, is a report."""
+        kind = command.kind
         if kind == SEND:
-            self._send(fields)
+            self._send(command)
         elif kind == CANCEL:
-            self._cancel(fields)
+            self._cancel(command)
         elif kind == LIST:
             self._list()
         else:
@@ -106,6 +105,11 @@ class GatewayCore:
             taken += 1
         self._counts[1] += np.uint64(taken)
         return sum(self._fetch(ids, now_ns) for ids in (*due, *(ids for ids in fresh if ids not in due)))
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether `drain` would give any."""
+        return bool(self._reports)
 
     def drain(self) -> list[Record]:
         """The reports since the last call, oldest first."""

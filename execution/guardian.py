@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from config.schema import Execution
 from execution.brackets import TABLE, Action, Bracket, Facts, Phase, Situation, situation
@@ -22,8 +23,7 @@ HOLD_LOOK_NS = 100 * MS
 CANCELS_BEFORE_GIVING_UP = 3  # on an order that the exchange never confirmed
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(NamedTuple):
     """The newest market of one contract; NaN where it is not known, times 0."""
 
     last: float

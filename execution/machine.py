@@ -83,6 +83,7 @@ class Machine:
         self._table = table_of(config.execution)
         self._entry_ttl_ns = config.execution.entry_ttl_ms * MS
         self._reversals: dict[int, Decision] = {}  # symbol -> the decision to follow when flat
+        self._to_decide: set[int] = set()  # symbols with a new vote, while signals that came with it follow
         self._decide_at_ns = 0
         self._ticked_ns = 0
         self._learn_at_ns = 0
@@ -138,21 +139,26 @@ class Machine:
 
     def handle(self, event: Input) -> list[Output]:
         """Take one input; returns what is to be journaled and done, in order."""
+        may_pass_a_limit = True  # money, position or time may have changed
         match event:
             case SignalSeen():
                 self._on_signal(event, event.signal)
+                may_pass_a_limit = False
             case MarketSeen():
                 quote = Quote(event.last, event.bid, event.ask, event.ts_ns, event.recv_ns)
                 self.desk.finder.quotes[event.symbol] = quote
                 self._steering.watch(event.symbol, quote, event)
+                may_pass_a_limit = self.ledger.holds
             case InstrumentSeen():
                 self.desk.finder.seen[event.symbol] = event
+                may_pass_a_limit = False
             case Tick():
                 self._on_tick(event)
             case OrderReport():
                 self._broker_side.on_report(event)
             case SendResult():
                 self._steering.tell(self._outbox.apply(event), event)
+                may_pass_a_limit = False
             case BrokerView():
                 self._broker_side.on_view(event)
             case UpstreamSeen():
@@ -168,7 +174,7 @@ class Machine:
                 self._decide_at_ns = event.monotonic_ns + self._decide_every_ns
                 self._learn_at_ns = event.monotonic_ns + LEARN_EVERY_NS
                 self._broker_side.ask(event.monotonic_ns, "start")
-        if not isinstance(event, SignalSeen | InstrumentSeen | SendResult):
+        if may_pass_a_limit:
             self._warden.look(event)
         if self._reversals:
             self._turn_around(event)
@@ -177,10 +183,14 @@ class Machine:
     # --- decisions
 
     def _on_signal(self, event: SignalSeen, signal: Signal) -> None:
-        if not 0 <= signal.symbol < len(self.ledger.contracts) or self._council.take(signal):
+        symbol = signal.symbol
+        if not 0 <= symbol < len(self.ledger.contracts):
             return
-        if signal.source in self._deciding and not signal.abstains:  # an abstention is no news to act upon
-            self._decide(signal.symbol, event)
+        if not self._council.take(signal) and signal.source in self._deciding and not signal.abstains:
+            self._to_decide.add(symbol)  # an abstention is no news to act upon
+        if not event.more and symbol in self._to_decide:
+            self._to_decide.discard(symbol)
+            self._decide(symbol, event)
 
     def _on_tick(self, event: Tick) -> None:
         self._ticked_ns = now_ns = event.monotonic_ns

@@ -86,6 +86,11 @@ class Performer:
             self._meters.count(output)
             self._say(output)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `events` would give anything."""
+        return bool(self._results or self._core.has_reports)
+
     def events(self, monotonic_ns: int, market_ns: int) -> list[Input]:
         """What the gateway reported since the last call, as inputs of the machine."""
         events: list[Input] = list(self._results)

@@ -194,20 +194,24 @@ class ExecutionStage(Stage):
     # --- inputs
 
     def _take_signals(self) -> int:
-        taken = 0
-        for source, message in self._subscriber.receive():
-            now_ns, market_ns = self._now()
-            if source in self._deciding and self._watch.stale:
+        """Those that wait together are answered once, after the last about each contract: one event makes several speak."""
+        waiting = list(self._subscriber.receive())
+        if waiting:
+            if self._deciding:
                 self._watch.refresh()
                 self._show_market()
-            self._meters.signal(source, message)
-            self._take(SignalSeen(now_ns, market_ns, message))  # type: ignore[arg-type]
-            taken += 1
+            last = {message.symbol: number for number, (_, message) in enumerate(waiting)}  # type: ignore[union-attr]
+            for number, (source, message) in enumerate(waiting):
+                self._meters.signal(source, message)
+                more = number != last[message.symbol]  # type: ignore[union-attr]
+                self._take(SignalSeen(*self._now(), message, more))  # type: ignore[arg-type]
         self._meters.signal_received_ns = 0
-        return taken
+        return len(waiting)
 
     def _signal_received(self) -> None:
-        self._meters.signal_received_ns = self._context.clock.monotonic_ns()
+        """The first of those that are answered together."""
+        if not self._meters.signal_received_ns:
+            self._meters.signal_received_ns = self._context.clock.monotonic_ns()
 
     def _take_orders(self) -> int:
         assert self._core is not None
@@ -256,8 +260,7 @@ class ExecutionStage(Stage):
         """Tell the machine the newest market; `urgent_only`: only where it makes a bracket leave."""
         assert self._machine is not None
         for symbol, seen in enumerate(self._market_seen):
-            newest = self._watch.ingest_seq(symbol)
-            quote = self._watch.quote(symbol)
+            newest, quote = self._watch.look(symbol)
             if urgent_only and not self._machine.wants_market(symbol, quote):
                 continue
             if newest == seen and quote == self._machine.desk.finder.quotes[symbol]:
@@ -276,12 +279,14 @@ class ExecutionStage(Stage):
             current = self._inputs.popleft()
             self._keeper.append(current)
             outputs = self._machine.handle(current)
-            for output in outputs:
-                self._keeper.append(output)
-            if self._performer.calls_the_broker(outputs):
-                self._hand_over(before_order=True)
-            self._performer.perform(outputs)
-            self._inputs.extend(self._performer.events(*self._now()))
+            if outputs:
+                for output in outputs:
+                    self._keeper.append(output)
+                if self._performer.calls_the_broker(outputs):
+                    self._hand_over(before_order=True)
+                self._performer.perform(outputs)
+            if self._performer.has_news:
+                self._inputs.extend(self._performer.events(*self._now()))
 
     # --- the rest
 

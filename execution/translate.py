@@ -18,28 +18,20 @@ from execution.events import (
 Record = np.ndarray[Any, np.dtype[Any]]
 
 
-def send_command(intent: SendOrder) -> Record:
-    return g.new_command(
-        g.Command(
-            kind=g.SEND,
-            side=intent.side,
-            order_type=intent.order_type,
-            symbol=intent.symbol,
-            order=intent.order,
-            quantity=intent.quantity,
-            price=intent.price,
-            stop_price=intent.stop_price,
-        )
-    )
+def send_command(intent: SendOrder) -> g.Command:
+    return g.Command(
+        0, g.SEND, intent.side, intent.order_type, b"", intent.symbol, intent.order, intent.quantity, intent.price,
+        intent.stop_price,
+    )  # fmt: skip
 
 
-def cancel_command(order: int, cl_order_id: str) -> Record:
+def cancel_command(order: int, cl_order_id: str) -> g.Command:
     """order: our number, 0 for one that is not ours."""
-    return g.new_command(g.Command(kind=g.CANCEL, order=order, cl_order_id=cl_order_id.encode()))
+    return g.Command(kind=g.CANCEL, order=order, cl_order_id=cl_order_id.encode())
 
 
-def list_command() -> Record:
-    return g.new_command(g.Command(kind=g.LIST))
+def list_command() -> g.Command:
+    return g.Command(kind=g.LIST)
 
 
 def send_result(report: Record, monotonic_ns: int, market_ns: int) -> SendResult:

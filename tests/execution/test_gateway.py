@@ -137,7 +137,7 @@ def test_long_words_of_the_broker_are_cut_between_characters(bench: Bench) -> No
 
 def test_an_unknown_command_is_refused(bench: Bench) -> None:
     with pytest.raises(ValueError, match="kind 9"):
-        bench.core.execute(g.new_command(g.Command(kind=9)))
+        bench.core.execute(g.Command(kind=9))
 
 
 def test_sides_and_prices_survive(bench: Bench) -> None:

@@ -28,6 +28,7 @@ from execution.events import (
     CancelOrder,
     SendOrder,
     SendResult,
+    SignalSeen,
 )
 from execution.journal_keeper import journal_path
 from execution.operator_box import FOLDER, SUFFIX, leave_word
@@ -567,9 +568,25 @@ def test_an_abstention_is_no_reason_to_decide(make: Callable[..., Rig]) -> None:
     rig.signal(0.0, sources=("ml",), abstains="no model")
     rig.run(100)
     assert rig.decisions() == []
-    rig.signal(1.0)
+    rig.signal(1.0, sources=("order_flow",))
     rig.work()
-    assert len(rig.decisions()) == 4
+    assert len(rig.decisions()) == 1
+
+
+def test_signals_that_wait_together_are_answered_once(make: Callable[..., Rig]) -> None:
+    """One event makes several sources speak: the decision counts them all, also when the last of them abstains."""
+    rig = make(consensus=Consensus(decide_on="signal"))
+    rig.signal(1.0)
+    rig.signal(0.0, sources=("ml",), abstains="no model")
+    rig.work()
+    decisions = rig.decisions()
+    assert [len(decision.votes) for decision in decisions] == [4]
+    assert dict(decisions[0].abstained) == {"ml": "no model"}
+    seen = [record for record in rig.journal() if isinstance(record, SignalSeen)]
+    assert [record.more for record in seen] == [True, True, True, True, False]
+    rig.signal(-1.0, sources=("footprint",))
+    rig.work()
+    assert len(rig.decisions()) == 2, "one that comes alone is answered alone"
 
 
 def test_latencies_are_measured(make: Callable[..., Rig]) -> None:
