@@ -5,6 +5,7 @@ Training, reports and tests use it. What it returns at a vector rests on nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,17 @@ def evidence_of(
 
 def judge(detector: Detector, ready: int, evidence: Any) -> Opinion:
     """What a specialist thinks at one vector, from the vector's ready mask and its own evidence (EVIDENCE scalar)."""
+    return thought(detector, ready, bool(evidence["warm"]), evidence["strength"].tolist())
+
+
+def thought(detector: Detector, ready: int, warm: bool, strengths: Sequence[float]) -> Opinion:
+    """As `judge`, from the fields of the evidence."""
     reason = why_silent(ready, detector.families)
     if reason:
         return Opinion(abstains=reason)
-    if not evidence["warm"]:
+    if not warm:
         return Opinion(abstains=f"{COLD}: {detector.warm_up}")
-    return opinion(evidence["strength"], detector.patterns, detector.weights)
+    return opinion(strengths, detector.patterns, detector.weights)
 
 
 def spoken(

@@ -5,9 +5,8 @@ to send. It never speaks a neutral vote: without a pattern, or with patterns tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Sequence
+from typing import NamedTuple
 
 NO_PATTERN = "no pattern"
 DISAGREE = "patterns disagree"
@@ -17,8 +16,7 @@ REPEAT_ABSTENTION_NS = 1_000_000_000
 _NUMBERS = re.compile(r"\d+")
 
 
-@dataclass(frozen=True)
-class Opinion:
+class Opinion(NamedTuple):
     """direction in [-1, 1]: how far the patterns agree, signed; confidence in [0, 1]: how strong they are together.
 
     abstains: the reason why it is none; direction and confidence are 0 then and must not be read.
@@ -30,16 +28,19 @@ class Opinion:
     abstains: str = ""
 
 
-def opinion(evidence: np.ndarray, names: tuple[str, ...], weights: tuple[float, ...]) -> Opinion:
+_NOTHING_SEEN = Opinion(abstains=NO_PATTERN)
+
+
+def opinion(strengths: Sequence[float], names: tuple[str, ...], weights: tuple[float, ...]) -> Opinion:
     """Weighs the patterns that are seen.
 
     With w weights and e strengths: direction = sum(w e) / sum(w abs(e)); confidence = min(1, 2 sum(w abs(e)) / sum(w)):
     one heavy pattern at full strength, or several at half, is certainty.
     """
-    weighted = [weight * float(strength) for weight, strength in zip(weights, evidence, strict=False)]
-    size = sum(abs(value) for value in weighted)
+    weighted = [weight * strength for weight, strength in zip(weights, strengths, strict=False)]
+    size = sum([abs(value) for value in weighted])
     if size == 0.0:
-        return Opinion(abstains=NO_PATTERN)
+        return _NOTHING_SEEN
     direction = sum(weighted) / size
     if abs(direction) < MINIMUM_AGREEMENT:
         return Opinion(abstains=DISAGREE)
@@ -67,7 +68,7 @@ class Speaker:
         """Whether to send it at market time `ts_ns`; if so it counts as sent."""
         due = self._said_ns is None or ts_ns - self._said_ns >= self._every_ns
         if what.abstains:
-            return self._says_abstention(ts_ns, _NUMBERS.sub("", what.abstains), due)
+            return self._says_abstention(ts_ns, what.abstains, due)
         sign = 1 if what.direction > 0 else -1
         if not due and sign == self._sign:
             return False
@@ -77,9 +78,11 @@ class Speaker:
 
     def _says_abstention(self, ts_ns: int, reason: str, due: bool) -> bool:
         vote_stands = 0 < ts_ns <= self._vote_until_ns
-        harmless = reason in (NO_PATTERN, DISAGREE)
-        if harmless and (vote_stands or not due):
-            return False
+        if reason in (NO_PATTERN, DISAGREE):
+            if vote_stands or not due:
+                return False
+        else:
+            reason = _NUMBERS.sub("", reason)  # what changes in it each time is no news
         if reason == self._reason and self._said_ns is not None and ts_ns - self._said_ns < REPEAT_ABSTENTION_NS:
             return False
         if not due and not vote_stands:

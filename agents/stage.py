@@ -9,12 +9,12 @@ nothing. A lap makes the detector start cold. A restart is the normal start: col
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from agents.detector import EVIDENCE, Detector, market_records
-from agents.offline import judge
+from agents.offline import thought
 from agents.policy import Opinion, Speaker
 from bus.messages import MESSAGE_VERSION, Signal
 from runtime.context import StageContext
@@ -23,11 +23,22 @@ from shm.layouts import BOOK, FEATURE, TRADE
 
 BATCH = 256
 RAW = {"trades": TRADE, "book": BOOK}
+RAW_PLACES = {"trades": 0, "book": 1}  # of their counts in `taken`
 RAW_ROOM = 4096  # raw records in hand at first; it doubles when one batch of vectors spans more
 LAPPED = "lapped: records were lost"
 UPSTREAM = "features"
 COUNTERS = ("vectors", "signals", "abstentions", "lost")
 MODULES = {name: f"agents.{name}" for name in ("order_flow", "liquidity", "tape_reading", "footprint")}
+
+
+class Vector(NamedTuple):
+    """What a word needs of a feature vector: fields of FEATURE, in this order."""
+
+    ingest_seq: int
+    ts_ns: int
+    recv_ns: int
+    publish_ns: int
+    ready: int
 
 
 class RawFeed:
@@ -64,7 +75,8 @@ class RawFeed:
 
 
 class AgentStage(Stage):
-    """One of the four specialists. Counters: vectors, signals (votes), abstentions, lost (to laps); histogram `judge`."""
+    """One of the four specialists. Counters: vectors, signals (votes), abstentions, lost (to laps); histogram `judge`:
+    from the vector in hand to its signal sent."""
 
     def __init__(self, source: str) -> None:
         if source not in MODULES:
@@ -87,7 +99,11 @@ class AgentStage(Stage):
         self._states = np.zeros(symbols, detector.state)
         self._markets = market_records(config.instruments)
         self._vectors, self._evidence = np.zeros(BATCH, FEATURE), np.zeros(BATCH, EVIDENCE)
-        self._newest = np.zeros(symbols, FEATURE)
+        # views made once: with the few vectors of one turn, picking numbers is many times quicker than records
+        self._symbols, self._columns = self._vectors["symbol"], [self._vectors[name] for name in Vector._fields]
+        self._warm, self._strengths = self._evidence["warm"], self._evidence["strength"]
+        self._newest: dict[int, Vector] = {}
+        self._taken_ns = 0  # monotonic, of the batch in hand
         self._taken = np.zeros(2, np.int64)
         every_ns, horizon_ns = config.agents.signal_every_ms * 1_000_000, config.agents.horizon_ms * 1_000_000
         self._speakers = [Speaker(every_ns, horizon_ns) for _ in range(symbols)]
@@ -103,40 +119,41 @@ class AgentStage(Stage):
         if count == 0:
             self._say_when_upstream_fails()
             return 0
-        vectors = self._vectors[:count]
-        self._observe(vectors)
+        self._taken_ns = self._context.clock.monotonic_ns()
+        self._observe(count)
         self._notice_laps()
         self._context.counters.add("vectors", count)
         if count == BATCH:
             return count  # more wait: only the newest is worth a word
         problem = self._context.upstream_problem(UPSTREAM)
-        for symbol in range(len(self._speakers)):
-            rows = np.flatnonzero(vectors["symbol"] == symbol)
-            if len(rows):
-                row = int(rows[-1])
-                self._newest[symbol] = vectors[row]
-                self._attend(symbol, vectors[row], self._evidence[row], LAPPED if self._lapped[symbol] else problem)
-                self._lapped[symbol] = False
+        for symbol, row in self._newest_rows(count):
+            newest = self._newest[symbol] = Vector(*(column.item(row) for column in self._columns))
+            self._attend(symbol, newest, row, LAPPED if self._lapped[symbol] else problem)
+            self._lapped[symbol] = False
         return count
+
+    def _newest_rows(self, count: int) -> list[tuple[int, int]]:
+        """(symbol, row of its newest vector) of the batch, by symbol."""
+        symbols = self._symbols[:count].tolist()
+        return sorted({symbol: row for row, symbol in enumerate(symbols)}.items())
 
     def _say_when_upstream_fails(self) -> None:
         """Without vectors nothing is judged, but a vote must not go on counting while its source of data is down."""
         problem = self._context.upstream_problem(UPSTREAM)
         if problem:
-            for symbol in range(len(self._speakers)):
-                if self._newest[symbol]["ts_ns"]:
-                    self._attend(symbol, self._newest[symbol], self._evidence[0], problem)
+            self._taken_ns = self._context.clock.monotonic_ns()
+            for symbol, newest in self._newest.items():
+                self._attend(symbol, newest, 0, problem)
 
-    def _observe(self, vectors: np.ndarray[Any, Any]) -> None:
-        newest = int(vectors["ingest_seq"][-1])
+    def _observe(self, count: int) -> None:
+        newest = self._columns[0].item(count - 1)
         raw = {ring: feed.up_to(newest) for ring, feed in self._raw.items()}
         self._detector.observe(
-            self._states, self._markets, vectors, raw.get("trades", self._none["trades"]),
-            raw.get("book", self._none["book"]), self._taken, self._evidence[: len(vectors)],
+            self._states, self._markets, self._vectors[:count], raw.get("trades", self._none["trades"]),
+            raw.get("book", self._none["book"]), self._taken, self._evidence[:count],
         )  # fmt: skip
-        taken = {"trades": int(self._taken[0]), "book": int(self._taken[1])}
         for ring, feed in self._raw.items():
-            feed.used(taken[ring])
+            feed.used(self._taken.item(RAW_PLACES[ring]))
 
     def _notice_laps(self) -> None:
         """When records were lost since the last look, everything heard so far is forgotten, and the next word says so."""
@@ -150,28 +167,27 @@ class AgentStage(Stage):
             feed.forget()
         self._lapped = [True] * len(self._speakers)
 
-    def _attend(self, symbol: int, vector: Any, evidence: Any, problem: str) -> None:
-        start_ns = self._context.clock.monotonic_ns()
-        what = self._judge(vector, evidence, problem, start_ns)
-        if self._speakers[symbol].says(int(vector["ts_ns"]), what):
+    def _attend(self, symbol: int, vector: Vector, row: int, problem: str) -> None:
+        what = self._judge(vector, row, problem)
+        if self._speakers[symbol].says(vector.ts_ns, what):
             self._context.counters.add("abstentions" if what.abstains else "signals")
             self._send(symbol, vector, what)
-            self._latency.record(self._context.clock.monotonic_ns() - start_ns)
+            self._latency.record(self._context.clock.monotonic_ns() - self._taken_ns)
 
-    def _judge(self, vector: Any, evidence: Any, problem: str, now_ns: int) -> Opinion:
+    def _judge(self, vector: Vector, row: int, problem: str) -> Opinion:
         if problem:
             return Opinion(abstains=problem)
-        if vector["recv_ns"] and now_ns - int(vector["recv_ns"]) > self._max_age_ns:
+        if vector.recv_ns and self._taken_ns - vector.recv_ns > self._max_age_ns:
             return Opinion(abstains=f"data is older than {self._max_age_ns // 1_000_000} ms")
-        return judge(self._detector, int(vector["ready"]), evidence)
+        return thought(self._detector, vector.ready, bool(self._warm[row]), self._strengths[row].tolist())
 
-    def _send(self, symbol: int, vector: Any, what: Opinion) -> None:
-        ts_ns, horizon_ms = int(vector["ts_ns"]), self._context.config.agents.horizon_ms
+    def _send(self, symbol: int, vector: Vector, what: Opinion) -> None:
+        ts_ns, horizon_ms = vector.ts_ns, self._context.config.agents.horizon_ms
         self._publisher.publish(
             Signal(
                 version=MESSAGE_VERSION, source=self.name, sequence=self._sequence, epoch=self._context.epoch,
-                symbol=symbol, ingest_seq=int(vector["ingest_seq"]), ts_ns=ts_ns, recv_ns=int(vector["recv_ns"]),
-                features_publish_ns=int(vector["publish_ns"]), publish_ns=self._context.clock.monotonic_ns(),
+                symbol=symbol, ingest_seq=vector.ingest_seq, ts_ns=ts_ns, recv_ns=vector.recv_ns,
+                features_publish_ns=vector.publish_ns, publish_ns=self._context.clock.monotonic_ns(),
                 direction=what.direction, confidence=what.confidence, horizon_ms=horizon_ms,
                 valid_until_ns=ts_ns + horizon_ms * 1_000_000, patterns=what.patterns, abstains=what.abstains,
             )

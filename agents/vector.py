@@ -6,6 +6,8 @@ registry of the features.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 FAMILIES = ("volatility", "returns", "order_flow", "volume", "technical", "microstructure", "temporal")
 """Bit i of the ready mask: the windows of FAMILIES[i] are full."""
 
@@ -35,6 +37,7 @@ COLUMN_NAMES = {
 }
 
 
+@lru_cache(maxsize=256)  # every vector asks, and most say the same
 def why_silent(ready: int, families: tuple[str, ...]) -> str:
     """Why a specialist that needs those families must be silent at this ready mask; empty when it need not."""
     for bit in SILENCING:

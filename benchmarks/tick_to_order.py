@@ -1,7 +1,8 @@
 """From the DLL's callback to the entry of `SendOrder`, with all stages up and about 1,000 market events a second.
 
 The yardstick is measured in the same minute on the same busy machine: two wake-ups at a doorbell and one bus hop, which a
-tick cannot do without, and the compute that the stages themselves report. Consensus decides on every vote here, so
+tick cannot do without, and the compute that the stages themselves report: the callback, the vector, from the vector in an
+agent's hand to its signal sent, from the signal in execution's hand to the library's door. Consensus decides on every vote here, so
 that no timer is waited for; entries rest behind the touch and are taken back at once, so that most votes send one.
 """
 
@@ -110,7 +111,7 @@ def _judge(figures: dict[str, Any], wakes: Row, hop: Row) -> Result:
         raise OSError("no order was sent in the run")
     judges = [latency[f"{agent}.judge"]["p50"] for agent in AGENTS if latency.get(f"{agent}.judge")]
     compute_ns = 1000 * (
-        latency["callback"]["p50"] + latency["features.work"]["p50"] + max(judges) + latency["decision_to_send"]["p50"]
+        latency["callback"]["p50"] + latency["features.work"]["p50"] + max(judges) + latency["signal_to_send"]["p50"]
     )
     bound_ns = 2.5 * (2 * wakes.p50_ns + hop.p50_ns) + compute_ns
     measured_ns = latency["tick_to_order"]["p50"] * 1000
