@@ -2,8 +2,9 @@
 
 The yardstick is measured in the same minute on the same busy machine: two wake-ups at a doorbell and one bus hop, which a
 tick cannot do without, and the compute that the stages themselves report: the callback, the vector, from the vector in an
-agent's hand to its signal sent, from the signal in execution's hand to the library's door. Consensus decides on every vote here, so
-that no timer is waited for; entries rest behind the touch and are taken back at once, so that most votes send one.
+agent's hand to its signal sent, from the signal in execution's hand to the library's door. Consensus decides on every
+vote here, so that no timer is waited for; entries rest behind the touch and are taken back at once, so that most votes
+send one.
 """
 
 from __future__ import annotations
