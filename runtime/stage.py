@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from runtime.garbage import OwnTime
 from shm import counters as words
 from shm.doorbell import MAX_SLEEP_NS
 
@@ -62,11 +63,13 @@ def start(stage: Stage, context: StageContext) -> None:
 
 def run_until_stopped(stage: Stage, context: StageContext) -> None:
     """Work and wait until the stop command, or until the supervisor is gone; then drain."""
-    while not context.stop_requested():
-        done = stage.do_work()
-        context.beat(done)
-        if done == 0:
-            stage.wait(MAX_SLEEP_NS)
+    with OwnTime() as garbage:
+        while not context.stop_requested():
+            done = stage.do_work()
+            context.beat(done)
+            garbage.look(idle=done == 0)
+            if done == 0:
+                stage.wait(MAX_SLEEP_NS)
     context.set_state(words.STOPPING)
     if stage.drains:
         give_up_ns = context.clock.monotonic_ns() + DRAIN_NS
