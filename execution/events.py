@@ -317,4 +317,4 @@ LedgerRecord = (
     | TradingChanged | Operator | Learned | OrderIgnored | Omitted
 )  # fmt: skip
 """What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
-LEDGER_TYPES: tuple[type, ...] = LedgerRecord.__args__
+LEDGER_TYPES: frozenset[type] = frozenset(LedgerRecord.__args__)

@@ -107,7 +107,7 @@ class Journal:
         return ""
 
     def append(self, record: Record) -> None:
-        if (self._failure or self._short) and not isinstance(record, LEDGER_TYPES):
+        if (self._failure or self._short) and type(record) not in LEDGER_TYPES:
             self.dropped += 1
             if self.dropped > 1:
                 return

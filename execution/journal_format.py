@@ -50,7 +50,7 @@ class Examined(NamedTuple):
 
 def encode_record(record: Record) -> bytes:
     """One record as it stands in the file."""
-    kind = KIND_LEDGER if isinstance(record, LEDGER_TYPES) else KIND_INPUT
+    kind = KIND_LEDGER if type(record) in LEDGER_TYPES else KIND_INPUT
     body = _encoder.encode(record)
     return HEAD.pack(len(body), zlib.crc32(body, kind), kind) + body
 

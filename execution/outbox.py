@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from execution.events import LEDGER_TYPES, LedgerRecord, Note, Operator, OrderReport, Output, SendResult, Started
+from execution.events import LEDGER_TYPES, Note, Operator, OrderReport, Output, SendResult, Started
 from execution.ledger import Effect, Ledger
+
+NO_EFFECT = Effect()
 
 
 class Outbox:
@@ -17,7 +17,9 @@ class Outbox:
 
     def emit(self, record: Output) -> Effect:
         """Apply it to the ledger, if it is a matter of the ledger, and put it out. Raises InvalidTransition."""
-        effect = self._ledger.take(cast(LedgerRecord, record)) if isinstance(record, LEDGER_TYPES) else Effect()
+        effect = NO_EFFECT
+        if type(record) in LEDGER_TYPES:
+            effect = self._ledger.take(record)  # type: ignore[arg-type]
         self._records.append(record)
         return effect
 

@@ -98,7 +98,7 @@ def recompute_run(
                 found.differences.append(Difference(number, record, computed, epoch, cause))
         if found.differences and only_first:
             return found
-        if isinstance(record, LEDGER_TYPES):
+        if type(record) in LEDGER_TYPES:
             earlier.append(cast(LedgerRecord, record))
     return found
 

@@ -50,7 +50,7 @@ class Trades:
             decision = self._decided.get(record.symbol)
             if decision is not None and decision.decided_ns == record.decided_ns:
                 self._opened[record.bracket] = decision
-        if isinstance(record, LEDGER_TYPES):
+        if type(record) in LEDGER_TYPES:
             before = self._ledger.realised_profit()
             with suppress(InvalidTransition):  # it contradicted when it came, too, and changed nothing
                 self._ledger.take(record)  # type: ignore[arg-type]
