@@ -216,6 +216,9 @@ class Execution(_Section):
     confirm_ms: AtLeastOne = 1_000  # an order or cancel without an answer for so long is asked about, a stop given up
     stop_ticks: AtLeastOne = 10
     target_ticks: AtLeastOne = 10
+    target: Literal["local", "resting"] = (
+        "local"  # resting: a limit order at the broker beside the stop; docs/execution.md says what can go wrong
+    )
     stop_limit_offset_ticks: AtLeastOne = 4
     stop_fill_ms: AtLeastOne = 1_000  # a stop that was triggered and has not filled for so long: cancel and flatten
     unprotected_ms: AtLeastOne = 1_500  # longest that contracts are held without a confirmed stop: alarm and flatten

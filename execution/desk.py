@@ -27,6 +27,7 @@ class Desk:
         self._settings = config.execution
         self._limits = config.risk
         self._losses = [loss_per_contract(config.execution, contract) for contract in ledger.contracts]
+        self._legs = 2 if config.execution.target == "resting" else 1
         self._ledger = ledger
         self._gate = gate
         self._guardian = guardian
@@ -72,7 +73,7 @@ class Desk:
         contract = self._ledger.contracts[symbol]
         request = Request(
             role, contract, side, numbers.quantity, numbers.order_type, numbers.price, numbers.stop_price,
-            numbers.reference_price, self._losses[symbol],
+            numbers.reference_price, self._losses[symbol], self._legs,
         )  # fmt: skip
         problem = self.closing or self.broker_problem(event.monotonic_ns)
         facts = self.finder.facts(event, symbol, side, numbers, base_recv_ns, problem)

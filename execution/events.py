@@ -23,7 +23,8 @@ NO_PRICE = AT_MARKET  # what the DLL takes where an order type has no such price
 ENTRY = "entry"
 STOP = "stop"
 EXIT = "exit"
-PROTECTIVE = frozenset({STOP, EXIT})
+TARGET = "target"
+PROTECTIVE = frozenset({STOP, EXIT, TARGET})
 
 HALT, RESUME, FLATTEN, STOP_WORD = "halt", "resume", "flatten", "stop"
 REDUCE, KILL = "reduce", "kill"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from config.schema import Risk
-from execution.events import BUY, ENTRY, LIMIT, Input, InstrumentSeen
+from execution.events import BUY, ENTRY, LIMIT, TARGET, Input, InstrumentSeen
 from execution.guardian import Quote
 from execution.ledger import Ledger
 from execution.risk.request import Facts
@@ -38,7 +38,7 @@ class FactFinder:
         newest = ledger.tallies.newest_entry.get(symbol)
         day = ledger.tallies.day(ledger.contracts[symbol].day(event.market_ns))
         notional, margin = self._held()
-        working = 0
+        working = targets = 0
         own_bid, own_ask = -math.inf, math.inf
         twin = ""
         for order in ledger.open.values():
@@ -53,6 +53,8 @@ class FactFinder:
                     working += leaves
                     if (intent.quantity, intent.price) == (numbers.quantity, numbers.price):
                         twin = f"order {order.number} says the same and is still open"
+            elif intent.role == TARGET and intent.symbol == symbol and intent.side == side:
+                targets += order.leaves_quantity
             if intent.symbol == symbol and intent.order_type == LIMIT and intent.side != side:
                 if intent.side == BUY:
                     own_bid = max(own_bid, intent.price)
@@ -71,6 +73,7 @@ class FactFinder:
             position=ledger.positions[symbol].quantity,
             working_entries=working,
             open_orders=len(ledger.open),
+            working_targets=targets,
             notional=notional,
             margin=margin,
             own_bid=own_bid,

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from config.schema import Execution
 from execution.brackets import TABLE, Action, Bracket, Facts, Phase, Situation, situation
-from execution.events import EXIT, MARKET, NO_PRICE, STOP, STOP_LIMIT
+from execution.events import EXIT, LIMIT, MARKET, NO_PRICE, STOP, STOP_LIMIT, TARGET
 from execution.ledger import Ledger
+from execution.legs import gone, resting, too_much, watched_here
 from execution.orders import Order
 from execution.sizing import OrderNumbers, direction, opposite, run_through, stop_ticks, target_reached, target_ticks
-from execution.statuses import State
 
 MS = 1_000_000
 HOLD_LOOK_NS = 100 * MS
@@ -78,50 +78,60 @@ class Guardian:
             match action:
                 case Action.PLACE_STOP:
                     send.append((STOP, *self._stop(bracket, facts.open_quantity - facts.covered)))
+                case Action.PLACE_TARGET:
+                    send.append((TARGET, *self._target(bracket, self._untargeted(bracket))))
+                case Action.TRIM:
+                    cancel += self._to_trim(bracket, now_ns)
                 case Action.SEND_EXIT:
                     send.append((EXIT, *self._exit(bracket, self.closable(bracket))))
                 case Action.CANCEL_ENTRY:
                     cancel += self._to_cancel(bracket.entries, now_ns)
                 case Action.CANCEL_RESTING:
-                    cancel += self._to_cancel([*bracket.entries, *bracket.stops], now_ns)
+                    cancel += self._to_cancel([*bracket.entries, *bracket.stops, *bracket.targets], now_ns)
         return Plan(bracket, phase, self._reason(bracket, phase, found), tuple(send), tuple(cancel))
 
     def facts(self, bracket: Bracket, now_ns: int) -> Facts:
-        entries, stops, exits = (self._orders(group) for group in (bracket.entries, bracket.stops, bracket.exits))
-        resting = [order for order in (*entries, *stops) if order.open and not self.given_up(order, now_ns)]
+        entries, stops, targets, exits = (
+            self._orders(group) for group in (bracket.entries, bracket.stops, bracket.targets, bracket.exits)
+        )
+        rests = [order for order in (*entries, *stops, *targets) if order.open and not self.given_up(order, now_ns)]
         open_quantity = self.open_quantity(bracket)
+        overtaken = any(order.traded_quantity for order in targets)  # the market made the profit without the rest of it
         entry_old = any(
             order.open
-            and now_ns - order.since_ns >= self._settings.entry_ttl_ms * MS
+            and (now_ns - order.since_ns >= self._settings.entry_ttl_ms * MS or overtaken)
             and self._cancel_due(order, now_ns)
             for order in entries
         )
         return Facts(
             open_quantity=open_quantity,
             covered=open_quantity - self.uncovered(bracket),
-            entry_open=any(order in resting for order in entries),
+            entry_open=any(order in rests for order in entries),
             entry_old=entry_old,
-            stops_open=any(order in resting for order in stops),
+            stops_open=any(order in rests for order in stops),
             stop_failed=open_quantity > 0 and any(self._failed(order, now_ns) for order in stops),
             stop_traded=any(order.traded_quantity > 0 for order in stops),
-            cancel_due=any(self._cancel_due(order, now_ns) for order in resting),
+            cancel_due=any(self._cancel_due(order, now_ns) for order in rests),
             exit_open=any(order.open for order in exits),
             exit_due=now_ns - bracket.exit_tried_ns >= self._confirm_ns,
             exit_wanted=bool(bracket.exit_wanted),
             exit_allowed=self._asked(bracket, now_ns) and self.closable(bracket) != 0,
+            targets_open=any(order in rests for order in targets),
+            too_many=bool(self._to_trim(bracket, now_ns)),
+            target_due=self._target_due(bracket, now_ns),
         )
 
     def open_quantity(self, bracket: Bracket) -> int:
         """Contracts that the bracket holds, in the direction of its entry."""
         signed = bracket.adopted_quantity
-        for number in (*bracket.entries, *bracket.stops, *bracket.exits):
+        for number in (*bracket.entries, *bracket.stops, *bracket.targets, *bracket.exits):
             order = self._ledger.orders[number]
             signed += order.traded_quantity if order.intent.side == bracket.side else -order.traded_quantity
         return signed
 
     def uncovered(self, bracket: Bracket) -> int:
         """Contracts of the bracket that no open stop covers; below 0: more is covered than held."""
-        return self.open_quantity(bracket) - sum(order.leaves_quantity for order in self._orders(bracket.stops))
+        return self.open_quantity(bracket) - resting(self._orders(bracket.stops))
 
     def closable(self, bracket: Bracket) -> int:
         """What an exit may close, in the direction of the entry: no more than the broker says is held."""
@@ -138,8 +148,13 @@ class Guardian:
     def exposed(self, bracket: Bracket) -> int:
         """Contracts of the bracket that no stop covers which the exchange has confirmed."""
         stops = self._orders(bracket.stops)
-        covered = sum(order.leaves_quantity for order in stops if not order.unconfirmed)
-        return max(0, self.open_quantity(bracket) - covered)
+        return max(0, self.open_quantity(bracket) - resting(order for order in stops if not order.unconfirmed))
+
+    def target_lost(self, bracket: Bracket, now_ns: int) -> Order | None:
+        """A target that was to rest and does not: the bracket's target is watched here."""
+        return next(
+            (order for order in self._orders(bracket.targets) if gone(order) or self.silent(order, now_ns)), None
+        )
 
     def notices(self, bracket: Bracket, quote: Quote) -> bool:
         """Whether this market tells the bracket something that `notice` would keep."""
@@ -161,8 +176,10 @@ class Guardian:
         if run_through(limit, bracket.side, contract, quote.last):
             return "the price ran through the stop"
         target = target_ticks(self._settings, contract, bracket.side, reference)
-        if target_reached(target, bracket.side, contract, quote.bid, quote.ask):
-            return "target"
+        if target_reached(target, bracket.side, contract, quote.bid, quote.ask) and watched_here(
+            self._orders(bracket.targets), self.open_quantity(bracket)
+        ):
+            return TARGET
         best = self._best(bracket, quote)
         if best is not None and math.isfinite(quote.last):
             back = (best - contract.nearest_ticks(quote.last)) * direction(bracket.side)
@@ -200,7 +217,7 @@ class Guardian:
     def next_deadline_ns(self, bracket: Bracket, after_ns: int) -> int | None:
         """The first monotonic time after `after_ns` at which the mere passing of time may change its situation."""
         deadlines = []
-        for order in self._orders([*bracket.entries, *bracket.stops]):
+        for order in self._orders([*bracket.entries, *bracket.stops, *bracket.targets]):
             if not order.open:
                 continue
             if order.cancel_asked_ns:
@@ -247,9 +264,26 @@ class Guardian:
 
     def _failed(self, stop: Order, now_ns: int) -> bool:
         """A stop that does not protect and was not cancelled by us."""
-        if stop.open:
-            return self.silent(stop, now_ns)
-        return stop.state is not State.FILLED and stop.traded_quantity < stop.intent.quantity
+        return gone(stop) or self.silent(stop, now_ns)
+
+    def _untargeted(self, bracket: Bracket) -> int:
+        """Contracts of the bracket that no open target would close."""
+        return self.open_quantity(bracket) - resting(self._orders(bracket.targets))
+
+    def _target_due(self, bracket: Bracket, now_ns: int) -> bool:
+        """Never before the stop is confirmed, and not again for a bracket that lost one."""
+        if self._settings.target != "resting" or bracket.target_refused or self._untargeted(bracket) <= 0:
+            return False
+        return not self.exposed(bracket) and self.target_lost(bracket, now_ns) is None
+
+    def _to_trim(self, bracket: Bracket, now_ns: int) -> list[int]:
+        """Orders of the legs to cancel: what rests beyond what is held, and cancels of it that had no answer."""
+        held = self.open_quantity(bracket)
+        numbers = []
+        for leg in (self._orders(bracket.stops), self._orders(bracket.targets)):
+            again = [order for order in leg if order.cancel_asked_ns and self._cancel_due(order, now_ns)]
+            numbers += [order.number for order in (*too_much(leg, held), *again)]
+        return numbers
 
     def _cancel_due(self, order: Order, now_ns: int) -> bool:
         if not order.open or not order.cl_order_id:  # the DLL cancels by the permanent id only
@@ -275,11 +309,25 @@ class Guardian:
         numbers = OrderNumbers(STOP_LIMIT, quantity, price, contract.price(trigger), price)
         return opposite(bracket.side), numbers
 
+    def _target(self, bracket: Bracket, quantity: int) -> tuple[int, OrderNumbers]:
+        contract = self._ledger.contracts[bracket.symbol]
+        price = contract.price(target_ticks(self._settings, contract, bracket.side, self._reference_price(bracket)))
+        return opposite(bracket.side), OrderNumbers(LIMIT, quantity, price, NO_PRICE, price)
+
     def _exit(self, bracket: Bracket, open_quantity: int) -> tuple[int, OrderNumbers]:
         side = opposite(bracket.side) if open_quantity > 0 else bracket.side
         return side, OrderNumbers(MARKET, abs(open_quantity), NO_PRICE, NO_PRICE, NO_PRICE)
 
     def _reason(self, bracket: Bracket, phase: Phase, found: Situation) -> str:
         if phase in (Phase.RETREATING, Phase.CLOSING):
-            return bracket.exit_wanted or str(found)
+            return bracket.exit_wanted or self._why_legs_end(bracket, found) or str(found)
         return bracket.reason or str(found)
+
+    def _why_legs_end(self, bracket: Bracket, found: Situation) -> str:
+        """What a bracket whose legs both rested came to by itself, or ""."""
+        if not bracket.targets or found not in (Situation.LEFTOVER, Situation.EXIT_WANTED):
+            return ""
+        if self.open_quantity(bracket) < 0:
+            return "stop and target both traded"
+        by_target = any(order.traded_quantity for order in self._orders(bracket.targets))
+        return TARGET if by_target else STOP

@@ -19,6 +19,7 @@ from execution.events import (
     ENTRY,
     SELL,
     STOP,
+    TARGET,
     Adopted,
     BracketChanged,
     CancelOrder,
@@ -156,6 +157,8 @@ class Ledger:
             bracket.entries.append(intent.order)
         elif intent.role == STOP:
             bracket.stops.append(intent.order)
+        elif intent.role == TARGET:
+            bracket.targets.append(intent.order)
         else:
             bracket.exits.append(intent.order)
             bracket.exit_tried_ns = intent.monotonic_ns
@@ -172,6 +175,7 @@ class Ledger:
     def _cancel(self, order: Order, record: CancelOrder) -> None:
         order.cancel_asked_ns = record.monotonic_ns
         order.cancels_asked += 1
+        order.cancel_wanted = True
         self.tallies.cancelled(self._day(order.intent.symbol, record.market_ns), record)
         order.story.append(f"cancel asked: {record.reason}")
 

@@ -24,6 +24,7 @@ from execution.events import (
     ENTRY,
     SELL,
     STOP,
+    TARGET,
     BrokerView,
     Input,
     InstrumentSeen,
@@ -120,7 +121,7 @@ class Machine:
     def safe_to_leave(self) -> bool:
         """Whether nothing is on its way, and stops that the exchange confirmed cover all that is held."""
         return not any(
-            order.unconfirmed or order.intent.role != STOP for order in self.ledger.open.values()
+            order.unconfirmed or order.intent.role not in (STOP, TARGET) for order in self.ledger.open.values()
         ) and not any(
             bracket.phase in (Phase.RETREATING, Phase.CLOSING) or self._guardian.uncovered(bracket)
             for bracket in self.ledger.live.values()

@@ -54,6 +54,7 @@ class Order:
     event_id: int = 0
     cancel_asked_ns: int = 0  # monotonic, 0 never
     cancels_asked: int = 0
+    cancel_wanted: bool = False  # we asked, in whatever incarnation
     reported_ns: int = 0  # monotonic, of the last word from the broker in this incarnation
     views_without: int = 0  # listings of this incarnation that did not show it
     reason: str = ""

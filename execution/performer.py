@@ -1,7 +1,8 @@
 """Does what the machine says: calls the gateway, publishes, logs, counts; and brings back what the gateway reports.
 
 It decides nothing. With `send=False` (a dry run) an order is carried up to the DLL's door and not through it. While the
-journal does not work, an entry is not sent, for nobody would remember it; what protects or leaves is, and says so.
+journal does not work, an entry is not sent, for nobody would remember it, nor a target, which is watched here then; what
+protects or leaves is, and says so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bus.sockets import Publisher
 from execution import gateway as g
 from execution.events import (
     ENTRY,
+    TARGET,
     AskBroker,
     BracketChanged,
     CancelForeign,
@@ -114,7 +116,7 @@ class Performer:
         return events
 
     def _send(self, intent: SendOrder) -> None:
-        if self._sends and not (self.unjournaled and intent.role == ENTRY):
+        if self._sends and not (self.unjournaled and intent.role in (ENTRY, TARGET)):
             self._warn_unjournaled(intent.role, intent.order)
             self._core.execute(send_command(intent))
             return

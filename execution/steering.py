@@ -9,7 +9,7 @@ from __future__ import annotations
 from execution.announce import Announcer
 from execution.brackets import Bracket, Phase
 from execution.desk import Desk
-from execution.events import ENTRY, STOP_WORD, AskBroker, BracketChanged, Input, Unprotected
+from execution.events import ENTRY, STOP_WORD, TARGET, AskBroker, BracketChanged, Input, Unprotected
 from execution.guardian import Guardian, Quote
 from execution.ledger import Effect, Ledger
 from execution.outbox import Outbox
@@ -58,6 +58,8 @@ class Steering:
             bracket.exit_wanted = reason
         self._carry_out_plans(bracket, event)
         self._watch_exposure(bracket, event)
+        if bracket.targets and not bracket.target_told:
+            self._tell_lost_target(bracket, event)
 
     def _carry_out_plans(self, bracket: Bracket, event: Input) -> None:
         for _ in range(MAX_STEPS):
@@ -76,7 +78,9 @@ class Steering:
                     bracket.exit_asked_ns = event.monotonic_ns
                     self._outbox.emit(AskBroker(BEFORE_EXIT))
             for role, side, numbers in plan.send:
-                moved |= self._desk.send(event, bracket.number, role, bracket.symbol, side, numbers)
+                went = self._desk.send(event, bracket.number, role, bracket.symbol, side, numbers)
+                bracket.target_refused |= role == TARGET and not went
+                moved |= went or role == TARGET
             for number in plan.cancel:
                 self._desk.cancel(event, number, plan.reason)
                 moved = True
@@ -96,6 +100,18 @@ class Steering:
         elif since_ns:
             bracket.exposed_since_ns, bracket.exposure_told = 0, False
             self._outbox.emit(Unprotected(bracket.number, now_ns - since_ns, False))
+
+    def _tell_lost_target(self, bracket: Bracket, event: Input) -> None:
+        """Say once that a resting target is watched here after all: no reason to leave."""
+        order = self._guardian.target_lost(bracket, event.monotonic_ns)
+        if order is not None and bracket.phase in (Phase.ENTERING, Phase.PROTECTED):
+            bracket.target_told = True
+            why = f" ({order.reason})" if order.reason else ""
+            self._outbox.note(
+                "warning",
+                f"target {order.number} of bracket {bracket.number} does not rest: {order.state}{why};"
+                " the target is watched here, the stop stays",
+            )
 
     def stop(self, event: Input) -> None:
         """From now on no entry works."""

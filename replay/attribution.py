@@ -76,7 +76,7 @@ class Trades:
         """Money of a bracket that traded and is flat, after fees; None for another."""
         contract = self._contracts[bracket.symbol]
         held, money, traded = 0, 0.0, 0
-        for number in (*bracket.entries, *bracket.stops, *bracket.exits):
+        for number in (*bracket.entries, *bracket.stops, *bracket.targets, *bracket.exits):
             order = self._ledger.orders[number]
             if order.traded_quantity:
                 signed = order.traded_quantity if order.intent.side == BUY else -order.traded_quantity

@@ -16,10 +16,11 @@ def max_position(request: Request, facts: Facts, limits: Risk) -> str:
 
 
 def open_orders(request: Request, facts: Facts, limits: Risk) -> str:
-    """With this one and the stop that it will need."""
-    if facts.open_orders + 2 <= limits.max_open_orders:
+    """With this one and the stop (and the target, where that rests too) that it will need."""
+    if facts.open_orders + 1 + request.legs <= limits.max_open_orders:
         return ""
-    return f"{facts.open_orders} orders are open; with this one and its stop at most {limits.max_open_orders}"
+    its = "its stop" if request.legs == 1 else "its stop and target"
+    return f"{facts.open_orders} orders are open; with this one and {its} at most {limits.max_open_orders}"
 
 
 def notional(request: Request, facts: Facts, limits: Risk) -> str:

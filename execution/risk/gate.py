@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from config.schema import Risk
-from execution.events import ENTRY, PROTECTIVE
+from execution.events import ENTRY, PROTECTIVE, TARGET
 from execution.risk import age, collar, exposure, form, health, instrument, loss, own_orders, pace
 from execution.risk.clear import clear
 from execution.risk.rate import Rates
@@ -90,6 +90,11 @@ class RiskGate:
 
 
 def reduces(request: Request, facts: Facts) -> bool:
-    """Whether the order protects or closes what is held, and no more than that."""
+    """Whether the order protects or closes what is held, and no more than that.
+
+    Stop and target rest for the same contracts, so each leg is held against the position by itself; all targets are one.
+    """
     against = -facts.position * direction(request.side)
+    if request.role == TARGET:
+        against -= facts.working_targets
     return request.role in PROTECTIVE and 1 <= request.quantity <= against

@@ -26,6 +26,7 @@ class Request(msgspec.Struct, frozen=True):
     stop_price: float
     reference_price: float
     loss_per_contract: float = math.nan  # money, when its stop fills at its limit price, with the fees of both sides
+    legs: int = 1  # orders that will rest beside an entry once it fills
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     position: int  # signed contracts
     working_entries: int  # contracts that open entry orders of the same side can still add
     open_orders: int  # all contracts
+    working_targets: int = 0  # contracts that open targets of the same side can still close
     notional: float  # money, held and working, all contracts
     margin: float  # money, the same
     own_bid: float  # highest price of our resting buys, -inf none

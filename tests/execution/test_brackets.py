@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,9 @@ facts = st.builds(
     exit_open=bools,
     exit_due=bools,
     exit_wanted=bools,
+    targets_open=bools,
+    too_many=bools,
+    target_due=bools,
 )
 
 
@@ -35,9 +39,11 @@ def test_every_situation_that_can_be_has_a_row(phase: Phase, now: Facts) -> None
 def test_every_row_can_be_reached() -> None:
     reached = set()
     flags = list(itertools.product([False, True], repeat=9))
+    legs = [(False, False, False), (True, False, False), (False, True, False), (False, False, True)]
     for phase, open_quantity, covered in itertools.product(Phase, (-1, 0, 1), (0, 1)):
-        for flag in flags:
-            reached.add((phase, situation(phase, Facts(open_quantity, covered, *flag))))
+        for flag, (open_, many, due) in itertools.product(flags, legs):
+            now = Facts(open_quantity, covered, *flag, targets_open=open_, too_many=many, target_due=due)
+            reached.add((phase, situation(phase, now)))
     assert reached == set(TABLE)
 
 
@@ -53,7 +59,7 @@ def test_nothing_is_closed_while_something_rests(now: Facts) -> None:
     for phase in (Phase.ENTERING, Phase.PROTECTED, Phase.RETREATING):
         _, actions = TABLE[phase, situation(phase, now)]
         if Action.SEND_EXIT in actions:
-            assert phase is Phase.RETREATING and not now.entry_open and not now.stops_open
+            assert phase is Phase.RETREATING and not now.entry_open and not now.stops_open and not now.targets_open
     _, actions = TABLE[Phase.CLOSING, situation(Phase.CLOSING, now)]
     assert not (Action.SEND_EXIT in actions and now.exit_open), "never two exits at once"
 
@@ -69,3 +75,23 @@ def test_done_means_that_nothing_is_held(phase: Phase, now: Facts) -> None:
 def test_urgency(phase: Phase) -> None:
     everything = Facts(2, 0, True, True, True, True, True, True, False, True, True)
     assert situation(phase, everything) is Situation.EXIT_WANTED
+
+
+@given(st.sampled_from([Phase.ENTERING, Phase.PROTECTED]), facts)
+def test_the_stop_comes_before_the_target_and_a_target_never_makes_it_leave(phase: Phase, now: Facts) -> None:
+    _, actions = TABLE[phase, situation(phase, now)]
+    if Action.PLACE_TARGET in actions:
+        assert 0 <= now.open_quantity <= now.covered and not now.stop_failed and not now.exit_wanted
+    calm = replace(now, targets_open=True, too_many=False, target_due=False)
+    without = replace(calm, targets_open=False)
+    held = now.open_quantity > 0 or now.entry_open
+    assert not held or TABLE[phase, situation(phase, calm)] == TABLE[phase, situation(phase, without)]
+
+
+@given(st.sampled_from(Phase), facts)
+def test_more_closed_than_opened_is_never_left_waiting_while_anything_can_be_done(phase: Phase, now: Facts) -> None:
+    """Both legs filled: leave, that is cancel what rests, then close the other way."""
+    now = replace(now, open_quantity=-1, exit_allowed=True, exit_due=True, exit_open=False, cancel_due=True)
+    after, actions = TABLE[phase, situation(phase, now)]
+    assert after in (Phase.RETREATING, Phase.CLOSING)
+    assert set(actions) & {Action.CANCEL_RESTING, Action.SEND_EXIT}

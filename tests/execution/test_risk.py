@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from config.load import load
 from config.schema import Instrument, NoTrade, Risk
 from execution.contracts import Contract
-from execution.events import BUY, ENTRY, EXIT, LIMIT, MARKET, SELL, STOP, STOP_LIMIT
+from execution.events import BUY, ENTRY, EXIT, LIMIT, MARKET, SELL, STOP, STOP_LIMIT, TARGET
 from execution.risk import age, collar, exposure, form, health, instrument, loss, own_orders, pace
 from execution.risk.clear import clear
 from execution.risk.gate import CANCEL_RATE, CHECKS, NOT_REDUCING, ORDER_RATE, REASONS, RiskGate
@@ -194,6 +194,7 @@ def test_max_position(position: int, working: int, quantity: int, side: int, no:
 @pytest.mark.parametrize("already, no", [(7, False), (8, False), (9, True)])
 def test_open_orders_leave_room_for_the_stop(already: int, no: bool) -> None:
     assert refused(exposure.open_orders, open_orders=already) is no
+    assert refused(exposure.open_orders, {"legs": 2}, open_orders=already - 1) is no, "and for a target that rests"
 
 
 @pytest.mark.parametrize("held, no", [(3_994.0, False), (3_995.0, False), (3_996.0, True), (math.nan, True), (math.inf, True)])
@@ -499,6 +500,17 @@ def test_what_only_claims_to_reduce_does_not_pass(side: int, quantity: int, posi
         replace(REQUEST, role=EXIT, side=side, quantity=quantity), replace(FACTS, position=position)
     )
     assert NOT_REDUCING in found
+
+
+@pytest.mark.parametrize(
+    "position, resting, quantity, no", [(2, 0, 2, False), (2, 1, 1, False), (2, 1, 2, True), (2, 2, 1, True)]
+)
+def test_all_targets_together_close_no_more_than_is_held(position: int, resting: int, quantity: int, no: bool) -> None:
+    facts = replace(FACTS, position=position, working_targets=resting, upstream_problem="features is failed")
+    found = RiskGate(LIMITS).refusals(replace(REQUEST, role=TARGET, side=SELL, quantity=quantity), facts)
+    assert (NOT_REDUCING in found) is no and bool(found) is no
+    stop = replace(REQUEST, role=STOP, side=SELL, quantity=position, order_type=STOP_LIMIT, stop_price=98.0)
+    assert RiskGate(LIMITS).refusals(stop, facts) == {}, "the stop rests for the same contracts"
 
 
 def test_an_entry_that_happens_to_reduce_is_still_judged() -> None:

@@ -6,29 +6,42 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consensus.weights import start_weights
 from execution.brackets import Phase
-from execution.events import MARKET, STOP_LIMIT
+from execution.events import BUY, LIMIT, MARKET, STOP_LIMIT, TARGET, OrderReport
 from execution.recompute import recompute
+from profitdll.constants import OrderStatus
 from tests.execution.rig import TICK, Rig
 
 ORDER_TYPES = (None, STOP_LIMIT, MARKET)
-actions = st.one_of(
+COMMON = (
     st.tuples(st.just("move"), st.integers(-8, 8)),
     st.tuples(st.just("signal"), st.sampled_from([-1.0, -0.3, 0.0, 0.3, 1.0])),
     st.tuples(st.just("run"), st.sampled_from([20, 120, 400])),
     st.tuples(st.just("stall"), st.sampled_from([20, 120, 400])),
     st.tuples(st.just("partial"), st.sampled_from([None, 1])),
-    st.tuples(st.just("reject"), st.sampled_from(ORDER_TYPES)),
     st.tuples(st.just("refuse"), st.sampled_from(ORDER_TYPES)),
     st.tuples(st.just("ignore cancels"), st.booleans()),
     st.tuples(st.just("query"), st.sampled_from(["", "no answer"])),
     st.tuples(st.just("upstream"), st.sampled_from(["", "features is failed"])),
     st.tuples(st.just("kill"), st.none()),
 )
+actions = st.one_of(*COMMON, st.tuples(st.just("reject"), st.sampled_from(ORDER_TYPES)))
+legs = st.one_of(
+    *COMMON,
+    st.tuples(st.just("reject"), st.sampled_from((*ORDER_TYPES, LIMIT))),
+    st.tuples(st.just("swallow"), st.sampled_from([None, LIMIT])),
+    st.tuples(st.just("fill"), st.tuples(st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 2))),
+    st.tuples(st.just("fill"), st.tuples(st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 2))),
+    st.tuples(st.just("vanish"), st.just(LIMIT)),
+    st.tuples(st.just("told again"), st.integers(0, 50)),
+)
+ENTER = [("signal", 1.0), ("run", 120), ("run", 120)]
+HEALED = [("reject", None), ("refuse", None), ("swallow", None), ("wake", None), ("ignore cancels", False), ("query", "")]
 
 
 def act(rig: Rig, name: str, value: Any) -> None:
@@ -49,6 +62,12 @@ def act(rig: Rig, name: str, value: Any) -> None:
             broker.reject = lambda order_type: order_type == value
         case "refuse":
             broker.refuse = lambda order_type: order_type == value
+        case "swallow":
+            broker.swallow = lambda order_type: order_type == value
+        case "wake":  # what was swallowed goes on its way
+            for order in broker.resting.values():
+                if order.details.status == OrderStatus.HADES_CREATED:
+                    broker._change(order, status=OrderStatus.PENDING_NEW)
         case "ignore cancels":
             broker.ignore_cancels = value
         case "query":
@@ -58,6 +77,19 @@ def act(rig: Rig, name: str, value: Any) -> None:
         case "kill":
             rig.kill()
             rig.start()
+        case "fill":  # at the exchange, whatever we think of it
+            order_type, most = value
+            for order in broker.open_orders(order_type)[:1]:
+                broker.fill(order, min(most, order.details.leaves_quantity), order.details.price)
+        case "vanish":  # nobody says why
+            for order in broker.open_orders(value)[:1]:
+                broker.cancel(order.details.cl_order_id)
+        case "told again":  # late, or for the second time
+            reports = [record for record in rig.journal() if isinstance(record, OrderReport)]
+            if reports:
+                old = reports[-1 - value % len(reports)]
+                now_ns, market_ns = rig.clock.monotonic_ns(), rig.clock.market_ns()
+                rig.stage._take(msgspec.structs.replace(old, monotonic_ns=now_ns, market_ns=market_ns))
 
 
 def check_always(rig: Rig) -> None:
@@ -70,6 +102,36 @@ def check_always(rig: Rig) -> None:
             assert facts.covered >= facts.open_quantity, "never without protection"
 
 
+def check_legs(rig: Rig) -> None:
+    """Besides: no target for more than is held stays, but those whose cancel is on its way or cannot be said yet."""
+    ledger = rig.machine.ledger
+    for bracket in ledger.live_brackets():
+        facts = rig.machine._guardian.facts(bracket, rig.clock.monotonic_ns())
+        if bracket.phase in (Phase.ENTERING, Phase.PROTECTED):
+            assert facts.covered >= facts.open_quantity >= 0, "never without protection, never left turned around"
+            staying = [ledger.orders[number] for number in bracket.targets]
+            quantity = sum(o.leaves_quantity for o in staying if not o.cancel_asked_ns and o.cl_order_id)
+            assert quantity <= facts.open_quantity
+
+
+def watch_sends(rig: Rig) -> None:
+    """The stop first: when a target goes out, what is held stands behind confirmed stops."""
+    send = rig.broker.send
+
+    def spy(symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
+        order = rig.machine.ledger.orders[max(rig.machine.ledger.orders)]
+        if order_type == LIMIT and order.intent.role == TARGET:
+            bracket = rig.machine.ledger.bracket_of(order)
+            assert rig.machine._guardian.exposed(bracket) == 0
+            assert (
+                quantity <= rig.broker.position * (1 if bracket.side == BUY else -1)
+                or rig.position != rig.broker.position
+            )
+        return send(symbol, side, order_type, quantity, price, stop_price)
+
+    rig.broker.send = spy  # type: ignore[method-assign]
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(actions, min_size=5, max_size=40))
 def test_any_world(world: list[tuple[str, Any]]) -> None:
@@ -77,17 +139,37 @@ def test_any_world(world: list[tuple[str, Any]]) -> None:
         rig = Rig(Path(folder)).start()
         rig.after_step = lambda: check_always(rig)
         try:
-            rig.show(100.0, 100.5)
-            rig.run(60)
-            for name, value in world:
-                act(rig, name, value)
-            for name, value in [("reject", None), ("refuse", None), ("ignore cancels", False), ("query", "")]:
-                act(rig, name, value)
-            rig.run(4_000, step_ms=20)
-            assert rig.position == rig.broker.position
-            assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
-            assert rig.broker.protected() == abs(rig.broker.position)
-            rig.stage.do_work()
-            assert recompute(rig.config, start_weights(rig.config.consensus), rig.journal()) == []
+            live_through(rig, world)
         finally:
             rig.stage.on_close()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(legs, min_size=5, max_size=40))
+def test_any_world_with_resting_targets(world: list[tuple[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig(Path(folder), execution={"target": "resting", "settle_ms": 500}).start()
+        rig.after_step = lambda: check_legs(rig)
+        watch_sends(rig)
+        try:
+            live_through(rig, [*ENTER, *world])
+            targets = sum(order.details.leaves_quantity for order in rig.broker.open_orders(LIMIT))
+            assert targets <= abs(rig.broker.position)
+        finally:
+            rig.stage.on_close()
+
+
+def live_through(rig: Rig, world: list[tuple[str, Any]]) -> None:
+    """See it to its end, let the broker come to its senses, and compare."""
+    rig.show(100.0, 100.5)
+    rig.run(60)
+    for name, value in world:
+        act(rig, name, value)
+    for name, value in HEALED:
+        act(rig, name, value)
+    rig.run(4_000, step_ms=20)
+    assert rig.position == rig.broker.position
+    assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
+    assert rig.broker.protected() == abs(rig.broker.position)
+    rig.stage.do_work()
+    assert recompute(rig.config, start_weights(rig.config.consensus), rig.journal()) == []

@@ -1,10 +1,10 @@
 """The crash campaign of execution: it trades all the time, and dies by SIGKILL at random and at named instants.
 
-    python -m tests.kills.execution_campaign --kills 300 [--faults] [--seed N] [--write]
+    python -m tests.kills.execution_campaign --kills 300 [--faults] [--target resting] [--seed N] [--write]
 
 What must hold after each recovery and at the end is judged from the exchange's own record: see `judgement`.
-`--faults`: in most lives the exchange also misleads us about orders, in one of the ways of `FAULTS`. `--write` puts the
-table into docs/robustness.md.
+`--faults`: in most lives the exchange also misleads us about orders, in one of the ways of `FAULTS`. `--target
+resting`: targets rest at the exchange beside their stops. `--write` puts the table into docs/robustness.md.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from config.load import load
 from config.schema import Config
 from exchange.faults.box import put_fault
 from execution.contracts import contracts_of
+from execution.events import TARGET
 from execution.journal import read_ledger, read_records
 from execution.ledger import Ledger
 from execution.recovery import restore
@@ -30,7 +33,7 @@ from replay.orders import verify_orders
 from tests.kills import mortal
 from tests.kills.document import write_section
 from tests.kills.judgement import Exposure, exposure, intents_by_epoch, sent_twice
-from tests.kills.mortal import INSTANTS, RANDOM, Call, Death, Died, read_diary
+from tests.kills.mortal import INSTANTS, OF_TARGETS, RANDOM, Call, Death, Died, read_diary
 from tests.kills.small_world import SmallWorld
 from tests.kills.trading import WITHOUT_RECORDER, trading_config
 
@@ -49,6 +52,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"name": "details_failing", "count": 6, "code": "NL_NOT_FOUND"},
 )
 FAULT_SHARE = 0.8  # of the lives
+RESTING_TICKS = 1  # a resting target so near that it trades often
 FAULT_SLACK_NS = 2_000_000_000  # answers that come late
 
 
@@ -59,10 +63,14 @@ class Outcome:
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    instants: tuple[str, ...] = INSTANTS
     orders: int = 0
     contracts: int = 0
     intents: int = 0
     never_sent: int = 0
+    targets: int = 0  # orders that were to rest
+    targets_traded: int = 0
+    turned: int = 0  # brackets whose legs both traded beyond what was held, and which closed that again
     found_again: int = 0
     twice: int = 0
     unknown: int = 0
@@ -73,8 +81,14 @@ class Outcome:
     seconds: float = 0.0
 
 
-def campaign_config(folder: Path) -> Config:
-    return load(trading_config(folder, shift=4, more=WITHOUT_RECORDER))
+def campaign_config(folder: Path, target: Literal["local", "resting"] = "local") -> Config:
+    config = load(trading_config(folder, shift=4, more=WITHOUT_RECORDER))
+    ticks = RESTING_TICKS if target == "resting" else config.execution.target_ticks
+    return replace(config, execution=replace(config.execution, target=target, target_ticks=ticks))
+
+
+def instants_of(config: Config) -> tuple[str, ...]:
+    return (*INSTANTS, *OF_TARGETS) if config.execution.target == "resting" else INSTANTS
 
 
 def bound_ns(config: Config) -> int:
@@ -83,11 +97,11 @@ def bound_ns(config: Config) -> int:
     return (config.execution.settle_ms + config.execution.unprotected_ms) * MS + SLACK_NS
 
 
-def plan(seed: random.Random, kills: int) -> list[Death]:
+def plan(seed: random.Random, kills: int, instants: tuple[str, ...] = INSTANTS) -> list[Death]:
     """Each instant in its turn, in a new order each round."""
     deaths: list[Death] = []
     while len(deaths) < kills:
-        for instant in seed.sample(INSTANTS, len(INSTANTS)):
+        for instant in seed.sample(instants, len(instants)):
             if not deaths and instant in (mortal.LOGGED_IN, mortal.LISTING):
                 continue  # the first start must come to its end, or there is no run
             delay = seed.choice((0, 200, 5_000, 40_000))
@@ -106,11 +120,11 @@ class ExecutionCampaign:
         self.folder = folder
         self.seed = random.Random(seed)
         self.faults = faults
-        self.outcome = Outcome()
+        self.outcome = Outcome(instants=instants_of(config))
 
     def run(self, kills: int) -> Outcome:
         began = time.monotonic()
-        deaths = plan(self.seed, kills)
+        deaths = plan(self.seed, kills, instants_of(self.config))
         SmallWorld.sentence(deaths[0])
         with SmallWorld(self.config, self.folder, self.seed.randrange(1 << 30)) as world:
             self.world = world
@@ -211,6 +225,15 @@ class ExecutionCampaign:
         outcome.orders, outcome.contracts = len(world.spy.orders), world.spy.traded
         outcome.intents = len(ledger.orders)
         outcome.never_sent = sum(str(order.state) == "not sent" for order in ledger.orders.values())
+        targets = [order for order in ledger.orders.values() if order.intent.role == TARGET]
+        outcome.targets, outcome.targets_traded = len(targets), sum(order.traded_quantity > 0 for order in targets)
+        outcome.turned = sum(
+            any(ledger.orders[number].intent.side == bracket.side for number in bracket.exits)
+            for bracket in ledger.brackets.values()
+        )
+        self._check(
+            bool(targets) == (self.config.execution.target == "resting"), "targets do not wait where they are to"
+        )
         outcome.found_again = sum(type(record).__name__ == "Matched" for record in read_ledger(journal))
         outcome.bound_ns = bound_ns(self.config) + (FAULT_SLACK_NS if self.faults else 0)
         outcome.exposure = exposure(changes, [(born, dead) for born, dead in world.lives], end_ns)
@@ -231,13 +254,22 @@ class ExecutionCampaign:
 def as_markdown(outcome: Outcome) -> list[str]:
     """The table for the documentation."""
     lines = ["| killed | times |", "|---|---|"]
-    lines += [f"| {instant} | {outcome.kills[instant]} |" for instant in INSTANTS]
+    lines += [f"| {instant} | {outcome.kills[instant]} |" for instant in outcome.instants]
     for fault, count in sorted(outcome.faults.items()):
         lines.append(f"| fault: {fault.replace('_', ' ')} | {count} |")
+    legs = (
+        {
+            "targets that were to rest / that traded": f"{outcome.targets} / {outcome.targets_traded}",
+            "positions turned around by both legs, and closed": outcome.turned,
+        }
+        if outcome.targets
+        else {}
+    )
     facts = {
         "kills": sum(outcome.kills.values()),
         "orders at the exchange / contracts traded": f"{outcome.orders} / {outcome.contracts}",
         "intents / of them never sent": f"{outcome.intents} / {outcome.never_sent}",
+        **legs,
         "intents sent twice": outcome.twice,
         "orders at the exchange unknown to us": outcome.unknown,
         "longest time unprotected within one life": f"{outcome.exposure.alive_ns / 1e6:.0f} ms (bound"
@@ -256,6 +288,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--folder", help="keep the run here")
     parser.add_argument("--faults", action="store_true", help="the exchange misleads us about orders")
+    parser.add_argument("--target", choices=("local", "resting"), default="local", help="where targets wait")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="qt-crash-", ignore_cleanup_errors=True) as scratch:
@@ -263,11 +296,13 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         run = folder / "runs" / "run"
         run.mkdir(parents=True)
-        outcome = ExecutionCampaign(campaign_config(folder), run, options.seed, options.faults).run(options.kills)
+        config = campaign_config(folder, options.target)
+        outcome = ExecutionCampaign(config, run, options.seed, options.faults).run(options.kills)
     lines = as_markdown(outcome)
     sys.stdout.write("\n".join([*lines, f"{outcome.seconds:.0f} s", ""]))
     if options.write:
-        write_section("execution-faults" if options.faults else "execution", lines)
+        section = "execution-faults" if options.faults else "execution"
+        write_section(section + "-resting" * (options.target == "resting"), lines)
     return 1 if outcome.problems else 0
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from typing import Any
 import msgspec
 
 from execution import journal_file
-from execution.events import LIMIT, MARKET, STOP_LIMIT
+from execution.events import ENTRY, EXIT, STOP, TARGET, SendOrder
+from execution.journal_format import decode_body, scan_from
 
 VARIABLE = "QT_TEST_DEATH"
 DIARY = "diary.jsonl"
-ROLES = {LIMIT: "entry", STOP_LIMIT: "stop", MARKET: "exit"}
+ROLES = (ENTRY, STOP, EXIT)
 
 RANDOM = "random"
 TORN = "half of an intent is written"
@@ -34,12 +36,13 @@ BEFORE_CANCEL = "before a cancel"
 AFTER_CANCEL = "after a cancel"
 LOGGED_IN = "logged in, nothing asked"
 LISTING = "recovery has listed the orders"
-BEFORE = {role: f"intent journaled, before SendOrder of the {role}" for role in ROLES.values()}
-AFTER = {role: f"after SendOrder of the {role}, its result not journaled" for role in ROLES.values()}
+BEFORE = {role: f"intent journaled, before SendOrder of the {role}" for role in (*ROLES, TARGET)}
+AFTER = {role: f"after SendOrder of the {role}, its result not journaled" for role in (*ROLES, TARGET)}
 INSTANTS = (
-    RANDOM, TORN, *BEFORE.values(), INSIDE, HELD, *AFTER.values(), CALLBACK, FILL_SEEN, BEFORE_CANCEL, AFTER_CANCEL,
-    LOGGED_IN, LISTING,
+    RANDOM, TORN, *(BEFORE[role] for role in ROLES), INSIDE, HELD, *(AFTER[role] for role in ROLES), CALLBACK, FILL_SEEN,
+    BEFORE_CANCEL, AFTER_CANCEL, LOGGED_IN, LISTING,
 )  # fmt: skip
+OF_TARGETS = (BEFORE[TARGET], AFTER[TARGET])  # only where targets rest
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -82,6 +85,9 @@ class Reaper:
         self.death = msgspec.json.decode(text, type=Death) if text else Death("")
         self.epoch = epoch
         self._left = self.death.skip
+        self.roles: deque[str] = (
+            deque()
+        )  # of the intents that were journaled and not yet sent: a limit order may be either
         self._diary = os.open(folder / DIARY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(self, entry: Call | Died) -> None:
@@ -140,7 +146,7 @@ class MortalBroker:
         self._inner.entering = called
 
     def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
-        reaper, role = self._reaper, ROLES[order_type]
+        reaper, role = self._reaper, self._reaper.roles.popleft()
         reaper.reached(BEFORE[role])
         reaper.note(
             Call(reaper.epoch, time.perf_counter_ns(), side, order_type, quantity, float(price), float(stop_price))
@@ -192,6 +198,9 @@ def mortal_writes(reaper: Reaper) -> None:
         if b"SendOrder" in data and reaper.due(TORN):
             write_at(number, data[: len(data) - 40], at)
             reaper.die()
+        if b"SendOrder" in data:
+            records = (decode_body(body) for _, body, _ in scan_from(data, 0) if b"SendOrder" in bytes(body))
+            reaper.roles.extend(record.role for record in records if isinstance(record, SendOrder))
         return write_at(number, data, at)
 
     journal_file._write_at = write
