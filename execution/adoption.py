@@ -1,5 +1,7 @@
 """A person's word `orders adopt`: the broker's positions become ours, under the protection of a bracket.
 
+The account's open orders come after it (`order_adoption`).
+
 It is the way out when broker and journal disagree for a reason that no report will ever explain (a trade made by hand,
 a position of an earlier run). It books the difference at the broker's average price and never sends an order itself.
 """
@@ -7,7 +9,7 @@ a position of an earlier run). It books the difference at the broker's average p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from execution.brackets import Bracket, Phase
 from execution.events import BUY, SELL, Adopted, BracketChanged, BrokerView
@@ -17,10 +19,13 @@ from execution.outbox import Outbox
 from execution.sizing import direction
 
 
-def adopt(view: BrokerView, ledger: Ledger, quotes: Sequence[Quote], outbox: Outbox) -> list[Bracket]:
+def adopt(
+    view: BrokerView, ledger: Ledger, quotes: Sequence[Quote], waits: Callable[[Bracket], bool], outbox: Outbox
+) -> list[Bracket]:
     """Book every difference to the broker's view; returns the brackets that are to be carried forward.
 
-    A difference without a known price is not booked, and the log says so.
+    A difference without a known price is not booked, nor one against an adopted order that still `waits` to open the other
+    way, and the log says so.
     """
     if view.problem:
         outbox.note("error", "orders adopt: the broker could not be asked; the next answer is adopted")
@@ -31,6 +36,14 @@ def adopt(view: BrokerView, ledger: Ledger, quotes: Sequence[Quote], outbox: Out
         known = theirs.get(contract.ticker)
         difference = (known.quantity if known else 0) - ledger.positions[contract.symbol].quantity
         if difference == 0:
+            continue
+        side = BUY if difference > 0 else SELL
+        if any(waits(bracket) and bracket.side != side for bracket in ledger.live_brackets(contract.symbol)):
+            outbox.note(
+                "error",
+                f"orders adopt: {difference:+d} {contract.ticker} stay not ours while an adopted order works against them;"
+                " cancel it at the broker, then say it again",
+            )
             continue
         price = known.average_price if known and known.quantity else quotes[contract.symbol].last
         if not math.isfinite(price) or price <= 0.0:

@@ -107,6 +107,7 @@ class Bracket:
     exits: list[int] = field(default_factory=list)
     adopted_quantity: int = 0  # in the direction of `side`
     adopted_price: float = 0.0
+    adopts: bool = False  # an order of a person is, or was, among its orders
     exit_wanted: str = ""
     exit_tried_ns: int = 0  # monotonic, of the last exit order
     exit_asked_ns: int = 0  # monotonic: the broker was asked what it holds, before an exit

@@ -11,9 +11,10 @@ from execution.desk import Desk
 from execution.events import AskBroker, BrokerView, Input, Matched, OrderReport, UpstreamSeen
 from execution.guardian import Guardian
 from execution.ledger import Ledger
+from execution.order_adoption import adopt_orders
 from execution.orders import InvalidTransition
 from execution.outbox import Outbox
-from execution.recovery import compare_positions, excess_of, match_orders
+from execution.recovery import FOREIGN, compare_positions, excess_of, foreign_key, match_orders
 from execution.steering import Steering
 
 MS = 1_000_000
@@ -24,7 +25,7 @@ RECONNECTED = "reconnected"  # key of the problem, and reason of the question
 
 
 class BrokerSide:
-    """`ask_at_ns`: monotonic time of the next question; `adopting`: a person wants the next view's positions as ours."""
+    """`ask_at_ns`: monotonic time of the next question; `adopting`: a person wants what the next view shows as ours."""
 
     def __init__(
         self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox, steering: Steering, settle_ms: int
@@ -77,8 +78,7 @@ class BrokerSide:
             order.views_without += 1
         if self.adopting:
             self.adopting = bool(view.problem)
-            for bracket in adopt(view, self._ledger, self._desk.finder.quotes, self._outbox):
-                self._steering.advance(bracket, view)
+            self._adopt(view)
         if view.problem:
             self._guardian.hear(None, view.monotonic_ns)
         else:
@@ -88,6 +88,20 @@ class BrokerSide:
         self._steering.advance_all(view)
         if any(self._guardian.held_up(bracket) for bracket in self._ledger.live.values()):
             self.ask_at_ns = min(self.ask_at_ns, view.monotonic_ns + ASK_SOON_NS)
+
+    def _adopt(self, view: BrokerView) -> None:
+        """Positions, then orders, and only then what they need: an adopted stop is one that need not be sent."""
+        touched = adopt(view, self._ledger, self._desk.finder.quotes, self._guardian.waits_for_a_person, self._outbox)
+        if not view.problem:
+            effects = adopt_orders(view, self.foreign, self._ledger, self._guardian, self._desk.closing, self._outbox)
+            self.foreign = [report for report in self.foreign if self._ledger.find(report) is None]
+            left = {foreign_key(report) for report in self.foreign}
+            problems = self._desk.problems
+            self._desk.problems = {key: problems[key] for key in problems if not key.startswith(FOREIGN) or key in left}
+            for effect in effects:
+                self._steering.tell(effect, view)
+        for bracket in touched:
+            self._steering.advance(bracket, view)
 
     def _compare_positions(self, view: BrokerView) -> None:
         """What a person closed by hand is not covered by our stops any more: they could open it the other way round.
@@ -100,7 +114,7 @@ class BrokerSide:
         for symbol, beyond in excess.items():
             held = self._ledger.positions[symbol].quantity
             if beyond * held < 0 and self._excess.get(symbol) == beyond:
-                self._steering.leave_all(symbol, "the broker holds less than we know of", view)
+                self._steering.leave_held(symbol, "the broker holds less than we know of", view)
         self._excess = excess
 
     def ask_when_due(self, now_ns: int) -> None:

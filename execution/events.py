@@ -35,7 +35,7 @@ WORDS = {
     RESUME: "entries are allowed again, unless a limit is still passed",
     FLATTEN: "no entries until `resume`, leave every position",
     KILL: "the kill switch: cancel every order of ours, leave every position, no entries until `resume`",
-    ADOPT: "take the broker's positions as ours, under a stop",
+    ADOPT: "take the broker's positions and open orders as ours, under a stop",
     IGNORE: "leave the open orders that are not ours alone, and trade beside them",
     CANCEL_FOREIGN: "cancel the open orders that are not ours",
     STOP_WORD: "no entries, cancel those that work; positions and their stops stay",
@@ -280,6 +280,19 @@ class Omitted(_Record, frozen=True):
     reason: str
 
 
+class OrderAdopted(_Record, frozen=True):
+    """A person said that this open order, which was not ours, is: `report` as it stood then. What had traded by then is
+    not a fill of ours; it is part of the position."""
+
+    monotonic_ns: int
+    market_ns: int
+    order: int  # our number for it from now on
+    bracket: int
+    role: str
+    symbol: int
+    report: OrderReport
+
+
 class Denied(_Record, frozen=True):
     """The gate refused an order; `reasons` are names of checks."""
 
@@ -312,10 +325,11 @@ Input = (
 Output = (
     SendOrder | CancelOrder | CancelForeign | OrderIgnored | Matched | OrderClosed | BracketChanged | Adopted
     | TradingChanged | Learned | Unprotected | Denied | Publish | AskBroker | Note | Omitted
+    | OrderAdopted
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
-    | TradingChanged | Operator | Learned | OrderIgnored | Omitted
+    | TradingChanged | Operator | Learned | OrderIgnored | Omitted | OrderAdopted
 )  # fmt: skip
 """What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
 LEDGER_TYPES: frozenset[type] = frozenset(LedgerRecord.__args__)

@@ -14,7 +14,7 @@ from config.schema import Execution
 from execution.brackets import TABLE, Action, Bracket, Facts, Phase, Situation, situation
 from execution.events import EXIT, LIMIT, MARKET, NO_PRICE, STOP, STOP_LIMIT, TARGET
 from execution.ledger import Ledger
-from execution.legs import gone, resting, too_much, watched_here
+from execution.legs import gone, outermost, resting, set_by_a_person, too_much, watched_here
 from execution.orders import Order
 from execution.sizing import OrderNumbers, direction, opposite, run_through, stop_ticks, target_reached, target_ticks
 
@@ -79,7 +79,7 @@ class Guardian:
                 case Action.PLACE_STOP:
                     send.append((STOP, *self._stop(bracket, facts.open_quantity - facts.covered)))
                 case Action.PLACE_TARGET:
-                    send.append((TARGET, *self._target(bracket, self._untargeted(bracket))))
+                    send.append((TARGET, *self._target(bracket, self.untargeted(bracket))))
                 case Action.TRIM:
                     cancel += self._to_trim(bracket, now_ns)
                 case Action.SEND_EXIT:
@@ -99,6 +99,7 @@ class Guardian:
         overtaken = any(order.traded_quantity for order in targets)  # the market made the profit without the rest of it
         entry_old = any(
             order.open
+            and not order.adopted  # a person's order ends by a person's word
             and (now_ns - order.since_ns >= self._settings.entry_ttl_ms * MS or overtaken)
             and self._cancel_due(order, now_ns)
             for order in entries
@@ -140,6 +141,16 @@ class Guardian:
         theirs = held * direction(bracket.side)
         return min(ours, max(0, theirs)) if ours > 0 else max(ours, min(0, theirs))
 
+    def untargeted(self, bracket: Bracket) -> int:
+        """Contracts of the bracket that no open target would close."""
+        return self.open_quantity(bracket) - resting(self._orders(bracket.targets))
+
+    def waits_for_a_person(self, bracket: Bracket) -> bool:
+        """Whether it is nothing yet but an order of a person that may open it."""
+        if not bracket.adopts or self.open_quantity(bracket) != 0:
+            return False
+        return any(order.open and order.adopted for order in self._orders(bracket.entries))
+
     def held_up(self, bracket: Bracket) -> bool:
         """Whether an exit waits because the broker says that nothing is held, which may be old news of a recent fill."""
         leaving = bracket.phase in (Phase.RETREATING, Phase.CLOSING)
@@ -172,13 +183,11 @@ class Guardian:
             return ""
         contract = self._ledger.contracts[bracket.symbol]
         reference = self._reference_price(bracket)
-        _, limit = stop_ticks(self._settings, contract, bracket.side, reference)
+        _, limit = self._stop_levels(bracket, reference)
         if run_through(limit, bracket.side, contract, quote.last):
             return "the price ran through the stop"
         target = target_ticks(self._settings, contract, bracket.side, reference)
-        if target_reached(target, bracket.side, contract, quote.bid, quote.ask) and watched_here(
-            self._orders(bracket.targets), self.open_quantity(bracket)
-        ):
+        if target_reached(target, bracket.side, contract, quote.bid, quote.ask) and self._watches_target(bracket):
             return TARGET
         best = self._best(bracket, quote)
         if best is not None and math.isfinite(quote.last):
@@ -196,7 +205,7 @@ class Guardian:
             return "the stop was triggered and did not fill"
         if bracket.exposed_since_ns and now_ns - bracket.exposed_since_ns >= settings.unprotected_ms * MS:
             return "without protection for too long"
-        entered_ns = min((order.intent.market_ns for order in self._orders(bracket.entries)), default=market_ns)
+        entered_ns = min((_entered_ns(order) for order in self._orders(bracket.entries)), default=market_ns)
         if settings.max_hold_ms and market_ns - entered_ns >= settings.max_hold_ms * MS:
             return "held for too long"
         return ""
@@ -222,7 +231,7 @@ class Guardian:
                 continue
             if order.cancel_asked_ns:
                 deadlines.append(order.cancel_asked_ns + self._confirm_ns)
-            elif order.number in bracket.entries:
+            elif order.number in bracket.entries and not order.adopted:
                 deadlines.append(order.since_ns + self._settings.entry_ttl_ms * MS)
             if order.unconfirmed:
                 deadlines.append(order.since_ns + self._confirm_ns)
@@ -249,7 +258,7 @@ class Guardian:
         if bracket.triggered_ns or not self._holds(bracket) or not math.isfinite(quote.last):
             return False
         contract = self._ledger.contracts[bracket.symbol]
-        trigger, _ = stop_ticks(self._settings, contract, bracket.side, self._reference_price(bracket))
+        trigger, _ = self._stop_levels(bracket, self._reference_price(bracket))
         return (contract.nearest_ticks(quote.last) - trigger) * direction(bracket.side) <= 0
 
     def _best(self, bracket: Bracket, quote: Quote) -> int | None:
@@ -266,13 +275,11 @@ class Guardian:
         """A stop that does not protect and was not cancelled by us."""
         return gone(stop) or self.silent(stop, now_ns)
 
-    def _untargeted(self, bracket: Bracket) -> int:
-        """Contracts of the bracket that no open target would close."""
-        return self.open_quantity(bracket) - resting(self._orders(bracket.targets))
-
     def _target_due(self, bracket: Bracket, now_ns: int) -> bool:
         """Never before the stop is confirmed, and not again for a bracket that lost one."""
-        if self._settings.target != "resting" or bracket.target_refused or self._untargeted(bracket) <= 0:
+        if self._settings.target != "resting" or bracket.target_refused or self.untargeted(bracket) <= 0:
+            return False
+        if bracket.adopts and set_by_a_person(self._orders(bracket.targets)):
             return False
         return not self.exposed(bracket) and self.target_lost(bracket, now_ns) is None
 
@@ -301,6 +308,19 @@ class Guardian:
         value = adopted * bracket.adopted_price
         value += sum(order.traded_quantity * order.average_price for order in entries)
         return value / quantity
+
+    def _watches_target(self, bracket: Bracket) -> bool:
+        """Whether reaching the target's price makes the bracket leave."""
+        targets = self._orders(bracket.targets)
+        return watched_here(targets, self.open_quantity(bracket)) and not (bracket.adopts and set_by_a_person(targets))
+
+    def _stop_levels(self, bracket: Bracket, reference: float) -> tuple[int, int]:
+        """(trigger, limit) in ticks of the bracket's stop: ours, or where a person's order put it."""
+        contract = self._ledger.contracts[bracket.symbol]
+        last = outermost(bracket.side, self._orders(bracket.stops)) if bracket.adopts else None
+        if last is not None:
+            return contract.nearest_ticks(last.intent.stop_price), contract.nearest_ticks(last.intent.price)
+        return stop_ticks(self._settings, contract, bracket.side, reference)
 
     def _stop(self, bracket: Bracket, quantity: int) -> tuple[int, OrderNumbers]:
         contract = self._ledger.contracts[bracket.symbol]
@@ -331,3 +351,8 @@ class Guardian:
             return "stop and target both traded"
         by_target = any(order.traded_quantity for order in self._orders(bracket.targets))
         return TARGET if by_target else STOP
+
+
+def _entered_ns(entry: Order) -> int:
+    """Market time from which on a position counts as held: an adopted order may work for hours before it fills."""
+    return entry.first_fill_ns if entry.adopted else entry.intent.market_ns

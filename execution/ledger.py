@@ -27,6 +27,7 @@ from execution.events import (
     LedgerRecord,
     Matched,
     Operator,
+    OrderAdopted,
     OrderClosed,
     OrderIgnored,
     OrderReport,
@@ -120,6 +121,8 @@ class Ledger:
                 return self._closed(self.orders[record.order], State(record.state), record.reason)
             case BracketChanged():
                 self._bracket(record)
+            case OrderAdopted():
+                return self._adopt(record)
             case OrderIgnored():
                 self.ignored.add(record.cl_order_id)
             case Learned():
@@ -149,10 +152,18 @@ class Ledger:
 
     def _intend(self, intent: SendOrder) -> Order:
         order = Order(intent, since_ns=intent.monotonic_ns)
+        bracket = self._seat(order)
+        self.tallies.sent(self._day(intent.symbol, intent.market_ns), intent)
+        if intent.role not in (ENTRY, STOP, TARGET):
+            bracket.exit_tried_ns = intent.monotonic_ns
+        return order
+
+    def _seat(self, order: Order) -> Bracket:
+        """Give an order its number and its place in a bracket."""
+        intent = order.intent
         self.orders[intent.order] = self.open[intent.order] = order
         self.next_order = max(self.next_order, intent.order + 1)
         bracket = self._get_bracket(intent.bracket, intent.symbol, intent.side)
-        self.tallies.sent(self._day(intent.symbol, intent.market_ns), intent)
         if intent.role == ENTRY:
             bracket.entries.append(intent.order)
         elif intent.role == STOP:
@@ -161,8 +172,22 @@ class Ledger:
             bracket.targets.append(intent.order)
         else:
             bracket.exits.append(intent.order)
-            bracket.exit_tried_ns = intent.monotonic_ns
-        return order
+        return bracket
+
+    def _adopt(self, record: OrderAdopted) -> Effect:
+        """An order of a person becomes one of ours; it was not sent by us, so no tally counts it."""
+        report = record.report
+        intent = SendOrder(
+            record.monotonic_ns, record.market_ns, record.order, record.bracket, record.role, record.symbol, report.ticker,
+            report.side, report.order_type, report.quantity - report.traded_quantity, report.price, report.stop_price,
+        )  # fmt: skip
+        order = Order(intent, since_ns=record.monotonic_ns, before=report)
+        order.story.append(f"adopted as {record.role}, {report.traded_quantity} of {report.quantity} traded before")
+        self._seat(order).adopts = True
+        if report.local_id > 0:
+            order.local_id = report.local_id
+            self._by_local[report.local_id] = order.number
+        return self._report(order, report)
 
     def _sent(self, result: SendResult) -> Effect:
         order = self.orders[result.order]

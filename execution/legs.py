@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from execution.orders import Order
+from execution.sizing import direction
 from execution.statuses import State
 
 
@@ -40,6 +41,20 @@ def gone(order: Order) -> bool:
     """Whether an order of a leg is over although it has not filled and nobody of us cancelled it."""
     over = not order.open and order.state is not State.FILLED
     return over and order.traded_quantity < order.intent.quantity and not order.cancel_wanted
+
+
+def set_by_a_person(targets: Iterable[Order]) -> bool:
+    """Whether a person's order says where the profit is taken: it rests, or it has traded."""
+    return any(order.adopted and (order.open or order.traded_quantity) for order in targets)
+
+
+def outermost(bracket_side: int, stops: Iterable[Order]) -> Order | None:
+    """Of open stops with a person's among them: the one that the market would reach last."""
+    open_stops = [order for order in stops if order.open]
+    if not any(order.adopted for order in open_stops):
+        return None
+    way = direction(bracket_side)
+    return min(open_stops, key=lambda order: (order.intent.stop_price * way, order.intent.price * way))
 
 
 def watched_here(targets: Iterable[Order], held: int) -> bool:

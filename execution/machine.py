@@ -220,7 +220,7 @@ class Machine:
         self._outbox.emit(Publish(decision))
         move = self._table[self.stance(symbol), decision.action]
         if move in (Move.EXIT, Move.REVERSE) and ALLOWS[self.ledger.trading].decisions_exit:
-            self._steering.leave_all(symbol, "opposite decision", event)
+            self._steering.leave_held(symbol, "opposite decision", event)
         if move is Move.REVERSE:
             self._reversals[symbol] = decision
         elif move in (Move.ENTER, Move.ADD):

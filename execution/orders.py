@@ -2,6 +2,9 @@
 
 Fills are read from the rise of the traded quantity, never from the status: a late "canceled" that still carries a
 fill books the fill. What contradicts the table or the numbers raises, with the whole story, and changes nothing.
+
+An adopted order counts from its adoption: what it had traded before is taken off each report. A person may change it at
+the broker, so its quantity and prices follow the reports; those of our own orders never change.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+
+import msgspec
 
 from execution.events import BUY, OrderReport, SendOrder
 from execution.statuses import OPEN, TABLE, UNCONFIRMED, State
@@ -58,6 +63,8 @@ class Order:
     reported_ns: int = 0  # monotonic, of the last word from the broker in this incarnation
     views_without: int = 0  # listings of this incarnation that did not show it
     reason: str = ""
+    before: OrderReport | None = None  # of an adopted order: as it stood when it became ours
+    first_fill_ns: int = 0  # market time, 0 none
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
     @property
@@ -72,6 +79,11 @@ class Order:
             f" type {intent.order_type} at {intent.price} stop {intent.stop_price}",
             *self.story,
         ]
+
+    @property
+    def adopted(self) -> bool:
+        """Made by a person, who also says when it ends."""
+        return self.before is not None
 
     @property
     def open(self) -> bool:
@@ -104,21 +116,30 @@ class Order:
 
     def knows(self, report: OrderReport) -> bool:
         """Whether `apply` would change nothing, not even teach an id."""
+        report = self._since_adoption(report)
+        if self._followed(report) is not self.intent:
+            return False
         row = TABLE[self.state]
         same_state = row.get(report.status) is self.state  # type: ignore[call-overload]
         return same_state and report.traded_quantity <= self.traded_quantity and bool(self.cl_order_id)
 
     def apply(self, report: OrderReport) -> Change:
         """Take a report; NOTHING for a duplicate or old news. Raises InvalidTransition and then changes nothing."""
+        report = self._since_adoption(report)
+        intent = self._followed(report)
         target = self._target(report)
-        newly_filled, fill_price = self._fill(report, target)
+        newly_filled, fill_price = self._fill(report, target, intent.quantity)
         late = 0 < report.event_id < self.event_id
         state = self.state if late and target in OPEN else target
         self.cl_order_id = self.cl_order_id or report.cl_order_id
         self.event_id = max(self.event_id, report.event_id)
         self.reported_ns = report.monotonic_ns
         change = Change(state is not self.state, newly_filled, fill_price)
+        if intent is not self.intent:
+            self.story.append(f"changed by hand to {intent.quantity} at {intent.price} stop {intent.stop_price}")
+            self.intent = intent
         if newly_filled:
+            self.first_fill_ns = self.first_fill_ns or report.market_ns
             self.traded_quantity = report.traded_quantity
             self.average_price = report.average_price
         if change:
@@ -141,12 +162,36 @@ class Order:
         except KeyError as error:
             raise InvalidTransition(self, f"{self.state} cannot become {Status(report.status).name}") from error
 
-    def _fill(self, report: OrderReport, target: State) -> tuple[int, float]:
+    def _since_adoption(self, report: OrderReport) -> OrderReport:
+        """The report as if the order had begun when it was adopted."""
+        before = self.before
+        if before is None:
+            return report
+        traded = max(0, report.traded_quantity - before.traded_quantity)
+        average = report.average_price
+        if traded and before.traded_quantity:
+            value = average * report.traded_quantity - before.average_price * before.traded_quantity
+            average = value / traded
+        quantity = report.quantity - before.traded_quantity
+        return msgspec.structs.replace(report, quantity=quantity, traded_quantity=traded, average_price=average)
+
+    def _followed(self, report: OrderReport) -> SendOrder:
+        """The numbers that an adopted order has now; of an order of our own, and by old news, those that it had."""
+        intent = self.intent
+        if self.before is None or 0 < report.event_id < self.event_id or report.quantity < 1:
+            return intent
+        numbers = report.quantity, report.price, report.stop_price
+        if numbers == (intent.quantity, intent.price, intent.stop_price):
+            return intent
+        quantity, price, stop_price = numbers
+        return msgspec.structs.replace(intent, quantity=quantity, price=price, stop_price=stop_price)
+
+    def _fill(self, report: OrderReport, target: State, quantity: int) -> tuple[int, float]:
         traded = report.traded_quantity
-        if not 0 <= traded <= self.intent.quantity:
-            raise InvalidTransition(self, f"traded {traded} of {self.intent.quantity}")
-        if target is State.FILLED and max(traded, self.traded_quantity) != self.intent.quantity:
-            raise InvalidTransition(self, f"filled with {traded} of {self.intent.quantity}")
+        if not 0 <= traded <= quantity:
+            raise InvalidTransition(self, f"traded {traded} of {quantity}")
+        if target is State.FILLED and max(traded, self.traded_quantity) != quantity:
+            raise InvalidTransition(self, f"filled with {traded} of {quantity}")
         newly = traded - self.traded_quantity
         if newly <= 0:
             return 0, math.nan

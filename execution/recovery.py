@@ -27,6 +27,7 @@ BEFORE_NS = 2_000_000_000  # a broker's stamp may be that much earlier than our 
 AFTER_NS = 60_000_000_000
 LISTINGS = 2  # without it, before an intent counts as not sent
 PRICE_TOLERANCE = 1e-6  # points
+FOREIGN = "foreign "  # how the keys of problems with orders that are not ours begin
 
 
 def restore(ledger: Ledger, records: Iterable[LedgerRecord]) -> int:
@@ -83,12 +84,17 @@ def match_orders(ledger: Ledger, view: BrokerView, settle_ns: int) -> Reconcilia
     for report in strangers:
         if _is_open(report) and report.cl_order_id not in ledger.ignored:
             result.foreign.append(report)
-            result.problems[f"foreign {report.cl_order_id or report.local_id}"] = (
+            result.problems[foreign_key(report)] = (
                 f"an order that is not ours is open: {report.cl_order_id or report.local_id}, side {report.side},"
                 f" {report.quantity} {report.ticker} at {report.price}; it is left alone, and entries stop until it is gone or a"
-                " person says `supervisor.py orders ignore` or `orders cancel`"
+                " person says `supervisor.py orders adopt`, `orders ignore` or `orders cancel`"
             )
     return result
+
+
+def foreign_key(report: OrderReport) -> str:
+    """Of the problem that an open order which is not ours is."""
+    return f"{FOREIGN}{report.cl_order_id or report.local_id}"
 
 
 def excess_of(ledger: Ledger, view: BrokerView) -> dict[int, int]:

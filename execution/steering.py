@@ -41,6 +41,17 @@ class Steering:
         for bracket in self._ledger.live_brackets(symbol):
             self.leave(bracket, reason, event)
 
+    def leave_held(self, symbol: int, reason: str, event: Input) -> None:
+        """As `leave_all`, without what only waits for an order of a person: nothing but a person's word, or a limit that
+        closes trading, cancels that."""
+        for bracket in self._ledger.live_brackets(symbol):
+            self.leave_if_held(bracket, reason, event)
+
+    def leave_if_held(self, bracket: Bracket, reason: str, event: Input) -> None:
+        """One of them."""
+        if not self._guardian.waits_for_a_person(bracket):
+            self.leave(bracket, reason, event)
+
     def watch(self, symbol: int, quote: Quote, event: Input) -> None:
         """A new market of one contract: leave where it says so."""
         for bracket in self._ledger.live_brackets(symbol):

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bus.messages import Decision, Fill, OrderEvent, WeightsChanged
-from execution.events import Publish, SendOrder
+from execution.events import OrderAdopted, Publish, SendOrder
 from execution.journal_format import HEAD, MAGIC, Record, decode_body, scan_from
 
 MAX_BYTES = 1 << 20  # of the journal in one transaction
-TOLD = (b"Publish", b"SendOrder")  # tags of the records that say something of these tables
+TOLD = (b"Publish", b"SendOrder", b"OrderAdopted")  # tags of the records that say something of these tables
 TAG_BYTES = 16
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
@@ -108,6 +108,12 @@ class Store:
                 self._insert(
                     "orders", o.order, o.bracket, o.role, o.symbol, o.ticker, o.side, o.order_type, o.quantity, o.price,
                     o.stop_price, o.market_ns, "intended", 0, 0.0, o.market_ns, "",
+                )  # fmt: skip
+            case OrderAdopted(report=r) as a:
+                self._insert(
+                    "orders", a.order, a.bracket, a.role, a.symbol, r.ticker, r.side, r.order_type,
+                    r.quantity - r.traded_quantity, r.price, r.stop_price, a.market_ns, "adopted", 0, 0.0, a.market_ns,
+                    "adopted",
                 )  # fmt: skip
             case Publish(message=OrderEvent() as e):
                 self._base.execute(

@@ -89,4 +89,4 @@ class Warden:
             window = hours.at(event.market_ns)
             move = move_of(self._ledger.trading, Limit.SESSION_END)
             if move.flatten and not window.closed and window.closes_ns - event.market_ns <= self._flat_ns:
-                self._steering.leave(bracket, SESSION_ENDS, event)
+                self._steering.leave_if_held(bracket, SESSION_ENDS, event)

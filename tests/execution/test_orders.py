@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,6 +245,46 @@ def naive_end(told: list[OrderReport]) -> tuple[State, int, float]:
     last = told[-1]
     ends = {Status.FILLED: State.FILLED, **FILLED_ENDS, **UNFILLED_ENDS}
     return ends[Status(last.status)], last.traded_quantity, last.traded_quantity * last.average_price
+
+
+@given(st.data(), lives())
+def test_an_adopted_order_counts_from_its_adoption(data: st.DataObject, told: list[OrderReport]) -> None:
+    at = data.draw(st.integers(0, len(told) - 2)) if len(told) > 1 else 0
+    before = told[at]
+    if before.status not in {int(status) for status in (*MIDDLE, Status.PARTIALLY_FILLED)}:
+        return  # over before anybody could adopt it
+    order = new_order(State.INTENDED)
+    order.before = before
+    order.intent = msgspec.structs.replace(order.intent, quantity=QUANTITY - before.traded_quantity)
+    order.apply(before)
+    assert order.traded_quantity == 0
+    copies = [each for each in told for _ in range(data.draw(st.integers(1, 2)))]  # old ones among them
+    booked, value = 0, 0.0
+    for one in data.draw(st.permutations(copies)):
+        change = order.apply(one)
+        booked += change.filled_quantity
+        value += change.filled_quantity * change.fill_price if change.filled_quantity else 0.0
+        assert order.knows(one) or one.event_id < order.event_id or one.traded_quantity > order.traded_quantity
+    state, traded, worth = naive_end(told)
+    assert booked == order.traded_quantity == traded - before.traded_quantity
+    assert value == pytest.approx(worth - before.average_price * before.traded_quantity)
+    assert order.state is (state if traded == QUANTITY or state is not State.FILLED else order.state)
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 8)), max_size=8))
+def test_an_adopted_order_follows_what_a_person_makes_of_it(changes: list[tuple[int, int]]) -> None:
+    """The newest numbers by the broker's own count, whatever comes late; an order of our own never changes."""
+    adopted, ours = new_order(), new_order()
+    adopted.before = report(Status.NEW)
+    newest = (0, QUANTITY, 100.0)
+    for quantity, event in changes:
+        one = report(Status.REPLACED, event=event, quantity=quantity, price=100.0 + quantity)
+        adopted.apply(one)
+        ours.apply(one)
+        if event == 0 or event >= newest[0]:
+            newest = (max(event, newest[0]), quantity, 100.0 + quantity)
+    assert (adopted.intent.quantity, adopted.intent.price) == newest[1:]
+    assert ours.intent == INTENT
 
 
 @given(st.data(), lives())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from hypothesis import strategies as st
 
 from consensus.weights import start_weights
 from execution.brackets import Phase
-from execution.events import BUY, LIMIT, MARKET, STOP_LIMIT, TARGET, OrderReport
+from execution.events import (
+    ADOPT,
+    BUY,
+    CANCEL_FOREIGN,
+    IGNORE,
+    LIMIT,
+    MARKET,
+    SELL,
+    STOP_LIMIT,
+    TARGET,
+    OrderReport,
+)
 from execution.recompute import recompute
 from profitdll.constants import OrderStatus
 from tests.execution.rig import TICK, Rig
@@ -40,8 +52,29 @@ legs = st.one_of(
     st.tuples(st.just("vanish"), st.just(LIMIT)),
     st.tuples(st.just("told again"), st.integers(0, 50)),
 )
+hands = st.one_of(
+    *COMMON,
+    st.tuples(st.just("reject"), st.sampled_from(ORDER_TYPES)),
+    st.tuples(
+        st.just("by hand"),
+        st.tuples(
+            st.sampled_from([BUY, SELL]), st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 9), st.integers(1, 3)
+        ),
+    ),
+    st.tuples(st.just("say"), st.sampled_from([ADOPT, ADOPT, ADOPT, IGNORE, CANCEL_FOREIGN])),
+    st.tuples(st.just("fill"), st.tuples(st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 2))),
+    st.tuples(st.just("vanish"), st.sampled_from([LIMIT, STOP_LIMIT])),
+    st.tuples(st.just("told again"), st.integers(0, 50)),
+)
 ENTER = [("signal", 1.0), ("run", 120), ("run", 120)]
-HEALED = [("reject", None), ("refuse", None), ("swallow", None), ("wake", None), ("ignore cancels", False), ("query", "")]
+HEALED = [
+    ("reject", None),
+    ("refuse", None),
+    ("swallow", None),
+    ("wake", None),
+    ("ignore cancels", False),
+    ("query", ""),
+]
 
 
 def act(rig: Rig, name: str, value: Any) -> None:
@@ -81,6 +114,17 @@ def act(rig: Rig, name: str, value: Any) -> None:
             order_type, most = value
             for order in broker.open_orders(order_type)[:1]:
                 broker.fill(order, min(most, order.details.leaves_quantity), order.details.price)
+        case "by hand":
+            side, order_type, ticks, quantity = value
+            away = ticks * TICK * (1 if (side == BUY) == (order_type == STOP_LIMIT) else -1)
+            price = (rig.ask if side == BUY else rig.bid) + away
+            stop_price = price if order_type == STOP_LIMIT else -1.0
+            limit = price + (2 * TICK if side == BUY else -2 * TICK) * (order_type == STOP_LIMIT)
+            broker.local_ids.pop(broker.send(0, side, order_type, quantity, limit, stop_price))
+            rig.run(20)
+        case "say":
+            rig.stage.command(value)
+            rig.run(20)
         case "vanish":  # nobody says why
             for order in broker.open_orders(value)[:1]:
                 broker.cancel(order.details.cl_order_id)
@@ -112,6 +156,16 @@ def check_legs(rig: Rig) -> None:
             staying = [ledger.orders[number] for number in bracket.targets]
             quantity = sum(o.leaves_quantity for o in staying if not o.cancel_asked_ns and o.cl_order_id)
             assert quantity <= facts.open_quantity
+
+
+def check_brackets(rig: Rig) -> None:
+    """Whoever made its orders: never without protection, never left turned around, never both sides of a contract."""
+    live = rig.machine.ledger.live_brackets()
+    assert len({bracket.side for bracket in live if bracket.phase in (Phase.ENTERING, Phase.PROTECTED)}) <= 1
+    for bracket in live:
+        facts = rig.machine._guardian.facts(bracket, rig.clock.monotonic_ns())
+        if bracket.phase in (Phase.ENTERING, Phase.PROTECTED):
+            assert facts.covered >= facts.open_quantity >= 0
 
 
 def watch_sends(rig: Rig) -> None:
@@ -159,17 +213,34 @@ def test_any_world_with_resting_targets(world: list[tuple[str, Any]]) -> None:
             rig.stage.on_close()
 
 
-def live_through(rig: Rig, world: list[tuple[str, Any]]) -> None:
-    """See it to its end, let the broker come to its senses, and compare."""
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(hands, min_size=5, max_size=40))
+def test_any_world_with_orders_by_hand(world: list[tuple[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig(Path(folder), execution={"settle_ms": 500}).start()
+        rig.after_step = lambda: check_brackets(rig)
+        try:
+            live_through(rig, world, [CANCEL_FOREIGN, ADOPT, ADOPT])
+            ledger = rig.machine.ledger
+            assert not any(rig.machine._guardian.exposed(bracket) for bracket in ledger.live_brackets())
+        finally:
+            rig.stage.on_close()
+
+
+def live_through(rig: Rig, world: list[tuple[str, Any]], words: Sequence[str] = ()) -> None:
+    """See it to its end, let the broker come to its senses, have the last words, and compare."""
     rig.show(100.0, 100.5)
     rig.run(60)
     for name, value in world:
         act(rig, name, value)
     for name, value in HEALED:
         act(rig, name, value)
+    for word in words:
+        rig.stage.command(word)
+        rig.run(2_000, step_ms=20)
     rig.run(4_000, step_ms=20)
     assert rig.position == rig.broker.position
     assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
-    assert rig.broker.protected() == abs(rig.broker.position)
+    assert words or rig.broker.protected() == abs(rig.broker.position)
     rig.stage.do_work()
     assert recompute(rig.config, start_weights(rig.config.consensus), rig.journal()) == []
