@@ -9,23 +9,23 @@ a position of an earlier run). It books the difference at the broker's average p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from execution.brackets import Bracket, Phase
 from execution.events import BUY, SELL, Adopted, BracketChanged, BrokerView
-from execution.guardian import Quote
+from execution.guardian import Guardian, Quote
 from execution.ledger import Ledger
 from execution.outbox import Outbox
 from execution.sizing import direction
 
 
 def adopt(
-    view: BrokerView, ledger: Ledger, quotes: Sequence[Quote], waits: Callable[[Bracket], bool], outbox: Outbox
+    view: BrokerView, ledger: Ledger, guardian: Guardian, quotes: Sequence[Quote], outbox: Outbox
 ) -> list[Bracket]:
     """Book every difference to the broker's view; returns the brackets that are to be carried forward.
 
-    A difference without a known price is not booked, nor one against an adopted order that still `waits` to open the other
-    way, and the log says so.
+    A difference without a known price is not booked, nor a position against an adopted order that still waits to open the
+    other way, and the log says so.
     """
     if view.problem:
         outbox.note("error", "orders adopt: the broker could not be asked; the next answer is adopted")
@@ -34,14 +34,15 @@ def adopt(
     touched = []
     for contract in ledger.contracts:
         known = theirs.get(contract.ticker)
-        difference = (known.quantity if known else 0) - ledger.positions[contract.symbol].quantity
+        position = known.quantity if known else 0
+        difference = position - ledger.positions[contract.symbol].quantity
         if difference == 0:
             continue
-        side = BUY if difference > 0 else SELL
-        if any(waits(bracket) and bracket.side != side for bracket in ledger.live_brackets(contract.symbol)):
+        waiting = [b for b in ledger.live_brackets(contract.symbol) if guardian.waits_for_a_person(b)]
+        if any(position * direction(bracket.side) < 0 for bracket in waiting):
             outbox.note(
                 "error",
-                f"orders adopt: {difference:+d} {contract.ticker} stay not ours while an adopted order works against them;"
+                f"orders adopt: {position:+d} {contract.ticker} stay not ours while an adopted order works against them;"
                 " cancel it at the broker, then say it again",
             )
             continue
@@ -50,17 +51,34 @@ def adopt(
             outbox.note("error", f"orders adopt: no price is known for {difference:+d} {contract.ticker}")
             continue
         outbox.emit(Adopted(view.market_ns, contract.symbol, difference, price))
-        touched.append(_under_a_bracket(view.market_ns, ledger, outbox, contract.symbol, difference, price))
+        for bracket, share in _shares(ledger, guardian, contract.symbol, difference):
+            touched.append(_under_a_bracket(view.market_ns, ledger, outbox, contract.symbol, bracket, share, price))
     return touched
 
 
+def _shares(ledger: Ledger, guardian: Guardian, symbol: int, difference: int) -> list[tuple[Bracket | None, int]]:
+    """Which part of a difference belongs to which bracket, None: to one of its own.
+
+    What adds joins the first that is live; what reduces is taken from each as far as it holds, never beyond.
+    """
+    held = [bracket for bracket in ledger.live_brackets(symbol) if not guardian.waits_for_a_person(bracket)]
+    if held and difference * direction(held[0].side) > 0:
+        return [(held[0], difference)]
+    shares: list[tuple[Bracket | None, int]] = []
+    left = difference
+    for bracket in held:
+        part = min(abs(left), max(0, guardian.open_quantity(bracket))) * (1 if left > 0 else -1)
+        if part:
+            shares.append((bracket, part))
+            left -= part
+    return [*shares, (None, left)] if left else shares
+
+
 def _under_a_bracket(
-    market_ns: int, ledger: Ledger, outbox: Outbox, symbol: int, difference: int, price: float
+    market_ns: int, ledger: Ledger, outbox: Outbox, symbol: int, bracket: Bracket | None, difference: int, price: float
 ) -> Bracket:
-    """The difference joins the bracket that is live, or gets one of its own."""
-    live = ledger.live_brackets(symbol)
-    if live:
-        bracket = live[0]
+    """The difference joins that bracket, or gets one of its own."""
+    if bracket is not None:
         number, side, phase, held = bracket.number, bracket.side, bracket.phase, bracket.adopted_quantity
     else:
         number, side, phase, held = ledger.next_bracket, BUY if difference > 0 else SELL, Phase.PROTECTED, 0

@@ -91,7 +91,7 @@ class BrokerSide:
 
     def _adopt(self, view: BrokerView) -> None:
         """Positions, then orders, and only then what they need: an adopted stop is one that need not be sent."""
-        touched = adopt(view, self._ledger, self._desk.finder.quotes, self._guardian.waits_for_a_person, self._outbox)
+        touched = adopt(view, self._ledger, self._guardian, self._desk.finder.quotes, self._outbox)
         if not view.problem:
             effects = adopt_orders(view, self.foreign, self._ledger, self._guardian, self._desk.closing, self._outbox)
             self.foreign = [report for report in self.foreign if self._ledger.find(report) is None]

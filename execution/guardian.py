@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from config.schema import Execution
 from execution.brackets import TABLE, Action, Bracket, Facts, Phase, Situation, situation
-from execution.events import EXIT, LIMIT, MARKET, NO_PRICE, STOP, STOP_LIMIT, TARGET
+from execution.events import EXIT, STOP, TARGET
 from execution.ledger import Ledger
-from execution.legs import gone, outermost, resting, set_by_a_person, too_much, watched_here
+from execution.leg_prices import LegPrices
+from execution.legs import gone, inherited, resting, set_by_a_person, too_much, watched_here
 from execution.orders import Order
-from execution.sizing import OrderNumbers, direction, opposite, run_through, stop_ticks, target_reached, target_ticks
+from execution.sizing import OrderNumbers, direction, run_through, target_reached, target_ticks
 
 MS = 1_000_000
 HOLD_LOOK_NS = 100 * MS
@@ -50,6 +51,7 @@ class Guardian:
     def __init__(self, settings: Execution, ledger: Ledger) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._prices = LegPrices(settings, ledger)
         self._confirm_ns = settings.confirm_ms * MS
         self._excess = [0] * len(ledger.contracts)  # signed contracts that the broker holds beyond what we know
         self._viewed_ns = 0  # monotonic, of its last answer
@@ -77,13 +79,13 @@ class Guardian:
         for action in actions:
             match action:
                 case Action.PLACE_STOP:
-                    send.append((STOP, *self._stop(bracket, facts.open_quantity - facts.covered)))
+                    send.append((STOP, *self._prices.stop(bracket, facts.open_quantity - facts.covered)))
                 case Action.PLACE_TARGET:
-                    send.append((TARGET, *self._target(bracket, self.untargeted(bracket))))
+                    send.append((TARGET, *self._prices.target(bracket, self.untargeted(bracket))))
                 case Action.TRIM:
                     cancel += self._to_trim(bracket, now_ns)
                 case Action.SEND_EXIT:
-                    send.append((EXIT, *self._exit(bracket, self.closable(bracket))))
+                    send.append((EXIT, *self._prices.exit(bracket, self.closable(bracket))))
                 case Action.CANCEL_ENTRY:
                     cancel += self._to_cancel(bracket.entries, now_ns)
                 case Action.CANCEL_RESTING:
@@ -182,8 +184,8 @@ class Guardian:
         if not self._holds(bracket) or bracket.exit_wanted:
             return ""
         contract = self._ledger.contracts[bracket.symbol]
-        reference = self._reference_price(bracket)
-        _, limit = self._stop_levels(bracket, reference)
+        reference = self._prices.reference(bracket)
+        _, limit = self._prices.stop_levels(bracket, reference)
         if run_through(limit, bracket.side, contract, quote.last):
             return "the price ran through the stop"
         target = target_ticks(self._settings, contract, bracket.side, reference)
@@ -258,7 +260,7 @@ class Guardian:
         if bracket.triggered_ns or not self._holds(bracket) or not math.isfinite(quote.last):
             return False
         contract = self._ledger.contracts[bracket.symbol]
-        trigger, _ = self._stop_levels(bracket, self._reference_price(bracket))
+        trigger, _ = self._prices.stop_levels(bracket, self._prices.reference(bracket))
         return (contract.nearest_ticks(quote.last) - trigger) * direction(bracket.side) <= 0
 
     def _best(self, bracket: Bracket, quote: Quote) -> int | None:
@@ -277,9 +279,12 @@ class Guardian:
 
     def _target_due(self, bracket: Bracket, now_ns: int) -> bool:
         """Never before the stop is confirmed, and not again for a bracket that lost one."""
-        if self._settings.target != "resting" or bracket.target_refused or self.untargeted(bracket) <= 0:
-            return False
-        if bracket.adopts and set_by_a_person(self._orders(bracket.targets)):
+        targets = self._orders(bracket.targets)
+        if bracket.adopts and set_by_a_person(targets):
+            wanted = inherited(targets) is not None
+        else:
+            wanted = self._settings.target == "resting"
+        if not wanted or bracket.target_refused or self.untargeted(bracket) <= 0:
             return False
         return not self.exposed(bracket) and self.target_lost(bracket, now_ns) is None
 
@@ -300,43 +305,12 @@ class Guardian:
     def _to_cancel(self, numbers: list[int], now_ns: int) -> list[int]:
         return [order.number for order in self._orders(numbers) if self._cancel_due(order, now_ns)]
 
-    def _reference_price(self, bracket: Bracket) -> float:
-        """Average price at which the bracket's contracts came in."""
-        entries = self._orders(bracket.entries)
-        adopted = max(0, bracket.adopted_quantity)  # what was closed by hand does not move the average
-        quantity = adopted + sum(order.traded_quantity for order in entries)
-        value = adopted * bracket.adopted_price
-        value += sum(order.traded_quantity * order.average_price for order in entries)
-        return value / quantity
-
     def _watches_target(self, bracket: Bracket) -> bool:
         """Whether reaching the target's price makes the bracket leave."""
         targets = self._orders(bracket.targets)
-        return watched_here(targets, self.open_quantity(bracket)) and not (bracket.adopts and set_by_a_person(targets))
-
-    def _stop_levels(self, bracket: Bracket, reference: float) -> tuple[int, int]:
-        """(trigger, limit) in ticks of the bracket's stop: ours, or where a person's order put it."""
-        contract = self._ledger.contracts[bracket.symbol]
-        last = outermost(bracket.side, self._orders(bracket.stops)) if bracket.adopts else None
-        if last is not None:
-            return contract.nearest_ticks(last.intent.stop_price), contract.nearest_ticks(last.intent.price)
-        return stop_ticks(self._settings, contract, bracket.side, reference)
-
-    def _stop(self, bracket: Bracket, quantity: int) -> tuple[int, OrderNumbers]:
-        contract = self._ledger.contracts[bracket.symbol]
-        trigger, limit = stop_ticks(self._settings, contract, bracket.side, self._reference_price(bracket))
-        price = contract.price(limit)
-        numbers = OrderNumbers(STOP_LIMIT, quantity, price, contract.price(trigger), price)
-        return opposite(bracket.side), numbers
-
-    def _target(self, bracket: Bracket, quantity: int) -> tuple[int, OrderNumbers]:
-        contract = self._ledger.contracts[bracket.symbol]
-        price = contract.price(target_ticks(self._settings, contract, bracket.side, self._reference_price(bracket)))
-        return opposite(bracket.side), OrderNumbers(LIMIT, quantity, price, NO_PRICE, price)
-
-    def _exit(self, bracket: Bracket, open_quantity: int) -> tuple[int, OrderNumbers]:
-        side = opposite(bracket.side) if open_quantity > 0 else bracket.side
-        return side, OrderNumbers(MARKET, abs(open_quantity), NO_PRICE, NO_PRICE, NO_PRICE)
+        if not watched_here(targets, self.open_quantity(bracket)):
+            return False
+        return not bracket.adopts or not set_by_a_person(targets) or any(gone(order) for order in targets)
 
     def _reason(self, bracket: Bracket, phase: Phase, found: Situation) -> str:
         if phase in (Phase.RETREATING, Phase.CLOSING):

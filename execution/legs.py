@@ -7,7 +7,7 @@ is then missing is placed anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from execution.orders import Order
 from execution.sizing import direction
@@ -44,17 +44,24 @@ def gone(order: Order) -> bool:
 
 
 def set_by_a_person(targets: Iterable[Order]) -> bool:
-    """Whether a person's order says where the profit is taken: it rests, or it has traded."""
-    return any(order.adopted and (order.open or order.traded_quantity) for order in targets)
+    """Whether a person's order says where the profit is taken: it rests, has traded, or is being placed anew by us."""
+    return any(order.adopted and (order.open or order.traded_quantity or order.cancel_wanted) for order in targets)
+
+
+def inherited(leg: Sequence[Order]) -> Order | None:
+    """A person's order that we cancelled because it was too much: what is placed anew stands where it stood."""
+    return next((order for order in reversed(leg) if order.adopted and order.cancel_wanted and not order.open), None)
 
 
 def outermost(bracket_side: int, stops: Iterable[Order]) -> Order | None:
-    """Of open stops with a person's among them: the one that the market would reach last."""
-    open_stops = [order for order in stops if order.open]
-    if not any(order.adopted for order in open_stops):
+    """Of stops where a person put one: the one that the market would reach last. None where all are ours."""
+    stops = list(stops)
+    persons = [order for order in stops if order.adopted and (order.open or order.cancel_wanted)]
+    if not persons:
         return None
     way = direction(bracket_side)
-    return min(open_stops, key=lambda order: (order.intent.stop_price * way, order.intent.price * way))
+    standing = [order for order in stops if order.open] or persons
+    return min(standing, key=lambda order: (order.intent.stop_price * way, order.intent.price * way))
 
 
 def watched_here(targets: Iterable[Order], held: int) -> bool:

@@ -176,6 +176,7 @@ class Rig:
         self.ingest_seq = 0
         self.sequence = 0
         self.bid = self.ask = self.last = float("nan")
+        self.persons: set[str] = set()  # orders that a test sent as a person's own
         self.after_step: Callable[[], None] = lambda: None
 
     # --- life

@@ -392,3 +392,48 @@ def test_every_adoption_says_what_it_became(make: Callable[..., Rig], caplog: py
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert any("now order 1, the entry of bracket 1" in text for text in told)
     assert [(event.order, event.role, event.status) for event in rig.order_events()] == [(1, "entry", "working")]
+
+
+def test_a_position_closed_by_hand_is_taken_from_what_holds_it(make: Callable[..., Rig]) -> None:
+    """Not from the adopted order that only waits beside it."""
+    rig = make()
+    order = by_hand(rig, BUY, LIMIT, 1, 98.0)
+    adopt(rig)
+    held_by_hand(rig, 2, 100.0)
+    adopt(rig)
+    assert rig.position == 2 == rig.broker.protected()
+    held_by_hand(rig, 0, 0.0)
+    adopt(rig)
+    rig.run(1_100)
+    assert (rig.position, rig.broker.protected()) == (0, 0) and order.open and problem(rig) == ""
+    assert list(rig.machine.ledger.live) == [1] and MARKET not in {each[1] for each in sent(rig)}
+
+
+def test_a_position_turned_around_by_hand_gets_its_own_bracket(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    held_by_hand(rig, -1, 100.0)
+    adopt(rig)
+    rig.run(1_100)
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (-1, -1, 1) and problem(rig) == ""
+    assert sent(rig)[2:] == [(BUY, STOP_LIMIT, 1)]
+
+
+@pytest.mark.parametrize("traded", [LIMIT, STOP_LIMIT])
+def test_what_is_placed_anew_stands_where_the_person_put_it(make: Callable[..., Rig], traded: int) -> None:
+    rig = make()
+    held_by_hand(rig, 2, 100.0)
+    legs = {LIMIT: by_hand(rig, SELL, LIMIT, 2, 110.0), STOP_LIMIT: by_hand(rig, SELL, STOP_LIMIT, 2, 94.0, 95.0)}
+    adopt(rig)
+    assert [each[0] for each in adopted(rig)] == [STOP, TARGET]
+    rig.broker.fill(legs[traded], 1, legs[traded].details.price)
+    rig.run(50)
+    anew = (SELL, STOP_LIMIT, 1, 94.0, 95.0) if traded == LIMIT else (SELL, LIMIT, 1, 110.0, -1.0)
+    assert rig.broker.sent[2:] == [anew] and (rig.position, rig.broker.protected()) == (1, 1)
+    for bid in (96.5, 105.0):  # beyond where our stop and our target would be
+        rig.show(bid, bid + TICK, bid)
+        rig.run(1_200)
+    assert rig.position == 1 and len(rig.broker.sent) == 3
+    rig.show(110.0, 110.5)
+    rig.run(100)
+    assert (rig.position, rig.broker.position, rig.broker.protected()) == (0, 0, 0) and len(rig.broker.sent) == 3

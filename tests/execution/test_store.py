@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.messages import Decision, Fill, WeightsChanged
-from execution.events import Publish, SendOrder
+from execution.events import ADOPT, BUY, LIMIT, Publish, SendOrder
 from execution.journal import read_records
 from execution.journal_format import MAGIC, encode_record, scan
 from execution.journal_keeper import journal_of
@@ -60,6 +60,22 @@ def test_a_stopped_run_has_all_of_itself_in_the_tables(journal: Path) -> None:
     assert [row[1:6] for row in found["fills"]] == [(f.order, f.symbol, f.side, f.quantity, f.price) for f in fills]
     decisions = [message for message in said if isinstance(message, Decision)]
     assert [(row[1], row[5], row[6]) for row in found["decisions"]] == [(d.sequence, d.action, d.total) for d in decisions]
+
+
+def test_an_adopted_order_stands_among_the_orders(tmp_path: Path) -> None:
+    rig = Rig(tmp_path).start()
+    rig.show(100.0, 100.5)
+    rig.run(100)
+    rig.broker.local_ids.pop(rig.broker.send(0, BUY, LIMIT, 2, 98.0, -1.0))
+    rig.run(50)
+    rig.stage.command(ADOPT)
+    rig.run(50)
+    rig.show(97.5, 98.0)
+    rig.run(50)
+    rig.stage.on_close()
+    (order, stop) = follow(journal_of(rig.config, rig.folder), tmp_path / FILE)["orders"]
+    assert order[:10] == (1, 1, "entry", 0, "WDOZ25", BUY, LIMIT, 2, 98.0, -1.0)
+    assert (order[11:14], stop[2]) == (("filled", 2, 98.0), "stop")
 
 
 def test_a_decision_stands_there_with_all_that_it_rests_on(journal: Path) -> None:

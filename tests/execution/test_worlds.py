@@ -52,20 +52,22 @@ legs = st.one_of(
     st.tuples(st.just("vanish"), st.just(LIMIT)),
     st.tuples(st.just("told again"), st.integers(0, 50)),
 )
+order_by_hand = st.tuples(
+    st.sampled_from([BUY, SELL]), st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 9), st.integers(1, 3)
+)
 hands = st.one_of(
     *COMMON,
     st.tuples(st.just("reject"), st.sampled_from(ORDER_TYPES)),
-    st.tuples(
-        st.just("by hand"),
-        st.tuples(
-            st.sampled_from([BUY, SELL]), st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 9), st.integers(1, 3)
-        ),
-    ),
-    st.tuples(st.just("say"), st.sampled_from([ADOPT, ADOPT, ADOPT, IGNORE, CANCEL_FOREIGN])),
-    st.tuples(st.just("fill"), st.tuples(st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 2))),
+    *[st.tuples(st.just("adopted by hand"), order_by_hand)] * 4,
+    st.tuples(st.just("by hand"), order_by_hand),
+    st.tuples(st.just("held by hand"), st.sampled_from([-2, -1, 1, 2])),
+    *[st.tuples(st.just("say"), st.sampled_from([ADOPT, ADOPT, ADOPT, IGNORE, CANCEL_FOREIGN]))] * 2,
+    *[st.tuples(st.just("fill"), st.tuples(st.sampled_from([LIMIT, STOP_LIMIT]), st.integers(1, 2)))] * 2,
     st.tuples(st.just("vanish"), st.sampled_from([LIMIT, STOP_LIMIT])),
+    st.tuples(st.just("changed by hand"), st.tuples(st.integers(1, 3), st.integers(-3, 3))),
     st.tuples(st.just("told again"), st.integers(0, 50)),
 )
+beginnings = st.sampled_from([[], [("signal", 1.0), ("run", 120), ("run", 120)], [("held by hand", 2), ("say", ADOPT)]])
 ENTER = [("signal", 1.0), ("run", 120), ("run", 120)]
 HEALED = [
     ("reject", None),
@@ -114,13 +116,27 @@ def act(rig: Rig, name: str, value: Any) -> None:
             order_type, most = value
             for order in broker.open_orders(order_type)[:1]:
                 broker.fill(order, min(most, order.details.leaves_quantity), order.details.price)
+        case "held by hand":
+            broker.position, broker.average_price = broker.position + value, rig.last
+        case "changed by hand":
+            quantity, ticks = value
+            persons = [order for order in broker.resting.values() if order.details.cl_order_id in rig.persons]
+            for order in persons[-1:]:
+                if order.open and order.details.traded_quantity == 0:
+                    price = order.details.price + ticks * TICK
+                    broker._change(order, quantity=quantity, leaves_quantity=quantity, price=price)
+        case "adopted by hand":
+            act(rig, "by hand", value)
+            act(rig, "say", ADOPT)
         case "by hand":
             side, order_type, ticks, quantity = value
             away = ticks * TICK * (1 if (side == BUY) == (order_type == STOP_LIMIT) else -1)
             price = (rig.ask if side == BUY else rig.bid) + away
             stop_price = price if order_type == STOP_LIMIT else -1.0
             limit = price + (2 * TICK if side == BUY else -2 * TICK) * (order_type == STOP_LIMIT)
-            broker.local_ids.pop(broker.send(0, side, order_type, quantity, limit, stop_price))
+            refuse, broker.refuse = broker.refuse, lambda order_type: False  # our library's, not the person's
+            rig.persons.add(broker.local_ids.pop(broker.send(0, side, order_type, quantity, limit, stop_price)))
+            broker.refuse = refuse
             rig.run(20)
         case "say":
             rig.stage.command(value)
@@ -214,13 +230,13 @@ def test_any_world_with_resting_targets(world: list[tuple[str, Any]]) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(hands, min_size=5, max_size=40))
-def test_any_world_with_orders_by_hand(world: list[tuple[str, Any]]) -> None:
+@given(beginnings, st.lists(hands, min_size=5, max_size=40))
+def test_any_world_with_orders_by_hand(beginning: list[tuple[str, Any]], world: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         rig = Rig(Path(folder), execution={"settle_ms": 500}).start()
         rig.after_step = lambda: check_brackets(rig)
         try:
-            live_through(rig, world, [CANCEL_FOREIGN, ADOPT, ADOPT])
+            live_through(rig, [*beginning, *world], [CANCEL_FOREIGN, ADOPT, ADOPT])
             ledger = rig.machine.ledger
             assert not any(rig.machine._guardian.exposed(bracket) for bracket in ledger.live_brackets())
         finally:
