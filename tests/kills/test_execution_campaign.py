@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -15,10 +16,12 @@ pytestmark = [
 ]
 
 
-def campaign(folder: Path, seed: int, kills: int, faults: bool = False) -> Outcome:
+def campaign(
+    folder: Path, seed: int, kills: int, faults: bool = False, target: Literal["local", "resting"] = "local"
+) -> Outcome:
     run = folder / "runs" / "run"
     run.mkdir(parents=True)
-    outcome = ExecutionCampaign(campaign_config(folder), run, seed, faults).run(kills)
+    outcome = ExecutionCampaign(campaign_config(folder, target), run, seed, faults).run(kills)
     assert outcome.problems == []
     assert sum(outcome.kills.values()) == kills
     assert (outcome.twice, outcome.unknown) == (0, 0)
@@ -40,6 +43,12 @@ def test_deaths_while_the_exchange_misleads_us_about_orders(tmp_path: Path) -> N
 @pytest.mark.timeout(3600)
 def test_a_hundred_deaths_while_the_exchange_misleads_us_about_orders(tmp_path: Path) -> None:
     campaign(tmp_path, 7, 100, faults=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_hundred_deaths_with_resting_targets(tmp_path: Path) -> None:
+    assert campaign(tmp_path, 7, 100, target="resting").targets_traded > 0
 
 
 @pytest.mark.slow
