@@ -91,7 +91,7 @@ def _exposure_is_borne(request: Request, facts: Facts, limits: Risk) -> bool:
     held = facts.position if request.side == BUY else -facts.position
     return (
         held + facts.working_entries + quantity <= limits.max_position
-        and facts.open_orders + 2 <= limits.max_open_orders
+        and facts.open_orders + 1 + request.legs <= limits.max_open_orders
         and facts.notional + quantity * price * contract.point_value <= limits.max_notional
         and facts.margin + quantity * contract.margin_at(price) <= limits.max_margin
         and quantity <= affordable(limits, request.loss_per_contract)
