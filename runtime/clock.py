@@ -34,20 +34,21 @@ class SharedClock:
     """The live clock: monotonic time from the system, market time by the mapping that ingest keeps in shared memory."""
 
     def __init__(self, run: RunCounters) -> None:
-        self._run = run
+        # views that give Python's own numbers: every event asks
+        self._words, self._floats = run.words.data, run.floats.data
 
     def monotonic_ns(self) -> int:
         return time.perf_counter_ns()
 
     def market_ns(self) -> int:
-        if not self._run.words[RUN_CLOCK_READY]:
+        if not self._words[RUN_CLOCK_READY]:
             return 0
-        speed = float(self._run.floats[RUN_CLOCK_SPEED])
-        return int(time.perf_counter_ns() * speed) + int(self._run.words[RUN_CLOCK_OFFSET_NS])
+        offset_ns: int = self._words[RUN_CLOCK_OFFSET_NS]
+        return int(time.perf_counter_ns() * self._floats[RUN_CLOCK_SPEED]) + offset_ns
 
     def ns_until(self, market_ns: int) -> int:
         now_ns = self.market_ns()
-        return int((market_ns - now_ns) / float(self._run.floats[RUN_CLOCK_SPEED])) if now_ns else 0
+        return int((market_ns - now_ns) / self._floats[RUN_CLOCK_SPEED]) if now_ns else 0
 
 
 class ManualClock:

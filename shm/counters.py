@@ -71,7 +71,8 @@ class StageCounters:
         self._block = block
         self.address = int(block.ctypes.data)
         self.words = block[:64].view("<i8")
-        self._values = block[_VALUES:_HISTOGRAMS].view("<i8")
+        # a view that gives Python's own numbers: every event counts
+        self._values = block[_VALUES:_HISTOGRAMS].view("<i8").data
         self._index = {name: i for i, name in enumerate(self._stored_names())}
         self._before = {name: self.get(name) for name in self._index}
         self._histograms: dict[str, Histogram] = {}
@@ -127,7 +128,8 @@ class StageCounters:
         self.set(name, self._before.get(name, 0) + value)
 
     def get(self, name: str) -> int:
-        return int(self._values[self._index[name]])
+        value: int = self._values[self._index[name]]
+        return value
 
     def value_address(self, name: str) -> int:
         """Address of a counter's int64, for kernels."""
@@ -139,7 +141,7 @@ class StageCounters:
 
     def items(self) -> Iterator[tuple[str, int]]:
         for name, slot in self._index.items():
-            yield name, int(self._values[slot])
+            yield name, self._values[slot]
 
     def histogram(self, name: str) -> Histogram:
         """The histogram of that name, made when it is new. Raises ValueError when all are taken."""
