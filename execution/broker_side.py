@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from execution.adoption import adopt
 from execution.desk import Desk
-from execution.events import AskBroker, BrokerView, Input, Matched, OrderReport, UpstreamSeen
+from execution.events import AskBroker, BrokerView, Input, Matched, OrderReport, SessionBegan, UpstreamSeen
 from execution.guardian import Guardian
 from execution.ledger import Ledger
 from execution.order_adoption import adopt_orders
@@ -64,6 +64,11 @@ class BrokerSide:
             self._desk.problems[RECONNECTED] = "the order session is back; the broker has not been asked since"
             self.ask(event.monotonic_ns, RECONNECTED)
 
+    def on_new_session(self, event: SessionBegan) -> None:
+        """What the former session was told and did not answer for is known by nobody until a view agrees."""
+        self._desk.problems[RECONNECTED] = "the gateway has another order session; the broker has not been asked since"
+        self.ask(event.monotonic_ns, RECONNECTED)
+
     def on_view(self, view: BrokerView) -> None:
         found = match_orders(self._ledger, view, self._settle_ns)
         self._desk.problems = dict(found.problems)
@@ -110,7 +115,7 @@ class BrokerSide:
         """
         excess = excess_of(self._ledger, view)
         self._desk.problems |= compare_positions(self._ledger, excess)
-        self._guardian.hear(excess, view.monotonic_ns)
+        self._guardian.hear(excess, view.asked_ns or view.monotonic_ns)
         for symbol, beyond in excess.items():
             held = self._ledger.positions[symbol].quantity
             if beyond * held < 0 and self._excess.get(symbol) == beyond:

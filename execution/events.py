@@ -167,6 +167,16 @@ class BrokerView(_Record, frozen=True):
     problem: str
     orders: tuple[OrderReport, ...] = ()
     positions: tuple[BrokerPosition, ...] = ()
+    asked_ns: int = 0  # monotonic, just before the broker was asked; 0: when the view came
+    newest_order: int = -1  # of ours that was commanded before the broker was asked: of later ones it says nothing
+
+
+class SessionBegan(_Record, frozen=True):
+    """The gateway came back with another order session; the ids of the former mean nothing in it."""
+
+    monotonic_ns: int
+    market_ns: int
+    gateway: int  # its incarnation
 
 
 # --- outputs
@@ -320,7 +330,7 @@ class Note(_Record, frozen=True):
 
 Input = (
     Started | SignalSeen | MarketSeen | InstrumentSeen | Tick | UpstreamSeen | Operator | SendResult | OrderReport
-    | BrokerView
+    | BrokerView | SessionBegan
 )  # fmt: skip
 Output = (
     SendOrder | CancelOrder | CancelForeign | OrderIgnored | Matched | OrderClosed | BracketChanged | Adopted
@@ -329,7 +339,7 @@ Output = (
 )  # fmt: skip
 LedgerRecord = (
     Started | SendResult | OrderReport | SendOrder | CancelOrder | Matched | OrderClosed | BracketChanged | Adopted
-    | TradingChanged | Operator | Learned | OrderIgnored | Omitted | OrderAdopted
+    | TradingChanged | Operator | Learned | OrderIgnored | Omitted | OrderAdopted | SessionBegan
 )  # fmt: skip
 """What changes orders, positions, brackets, whether entries are allowed and what was learned: what recovery reads."""
 LEDGER_TYPES: frozenset[type] = frozenset(LedgerRecord.__args__)

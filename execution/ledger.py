@@ -33,6 +33,7 @@ from execution.events import (
     OrderReport,
     SendOrder,
     SendResult,
+    SessionBegan,
     Started,
     TradingChanged,
 )
@@ -106,6 +107,8 @@ class Ledger:
         match record:
             case Started():
                 self._start(record)
+            case SessionBegan():
+                self._forget_session()
             case SendOrder():
                 return Effect(self._intend(record))
             case SendResult():
@@ -138,17 +141,26 @@ class Ledger:
 
     def _start(self, record: Started) -> None:
         self.epoch = record.epoch
-        self._by_local.clear()  # session ids mean nothing in another session
+        self._forget_session()
         for order in self.orders.values():
-            order.local_id = 0
             order.since_ns = record.monotonic_ns
             order.cancel_asked_ns = 0
             order.cancels_asked = 0
             order.reported_ns = 0
-            order.views_without = 0
         for bracket in self.brackets.values():
             bracket.exit_tried_ns = bracket.triggered_ns = bracket.exposed_since_ns = 0
             bracket.exit_asked_ns = record.monotonic_ns  # the start asks
+
+    def _forget_session(self) -> None:
+        """Session ids mean nothing in another session, and listings of another one settle nothing.
+
+        A session that outlives its execution is forgotten too: what it reported to the dead incarnation stands in no
+        journal, so its orders are found as those of any other.
+        """
+        self._by_local.clear()
+        for order in self.orders.values():
+            order.local_id = 0
+            order.views_without = 0
 
     def _intend(self, intent: SendOrder) -> Order:
         order = Order(intent, since_ns=intent.monotonic_ns)
@@ -195,6 +207,8 @@ class Ledger:
             order.sent(result.local_id)
             self._by_local[result.local_id] = order.number
             return Effect(order)
+        if not order.open:
+            return Effect(order)  # known already
         return self._closed(order, State.NOT_SENT, result.problem)
 
     def _cancel(self, order: Order, record: CancelOrder) -> None:

@@ -35,6 +35,7 @@ from execution.events import (
     Output,
     Publish,
     SendResult,
+    SessionBegan,
     SignalSeen,
     Started,
     Tick,
@@ -165,6 +166,9 @@ class Machine:
             case UpstreamSeen():
                 self.desk.finder.upstream_problem = event.problem
                 self._broker_side.on_session(event)
+            case SessionBegan():
+                self._outbox.apply(event)
+                self._broker_side.on_new_session(event)
             case Operator():
                 self._words.say(event)
             case Started():

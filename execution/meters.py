@@ -33,6 +33,7 @@ class Meters:
         self._published_ns: dict[tuple[str, int], int] = {}
         self._timed_ns: dict[int, int] = {}
         self._show_at_ns = 0
+        self._received_ns: dict[int, int] = {}  # order -> when the signal behind it was there, until its result is
         self._counters.declare(
             *_SIGNALS.values(), "signals_lost", "signals_bad", "signals_refused", "decisions",
             *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
@@ -77,16 +78,24 @@ class Meters:
         """An order or a cancel went out although the journal could not be written."""
         self._counters.add("unjournaled")
 
+    def sending(self, order: int) -> None:
+        """An order is about to go out; its result may come much later, beside another signal."""
+        if self.signal_received_ns:
+            self._received_ns[order] = self.signal_received_ns
+
     def cancelled(self) -> None:
         self._counters.add("cancels")
 
     def sent(self, intent: SendOrder, result: SendResult) -> None:
         """The DLL was called for that intent (in a dry run: would have been)."""
         self._counters.add("orders" if result.local_id > 0 else "orders_not_sent")
+        received_ns = self._received_ns.pop(intent.order, 0)
+        if not result.entered_ns:
+            return
         if intent.decided_ns:
             self._decision_to_send.record(max(0, result.entered_ns - intent.decided_ns))
-        if intent.decided_ns and self.signal_received_ns:
-            self._signal_to_send.record(max(0, result.entered_ns - self.signal_received_ns))
+        if intent.decided_ns and received_ns:
+            self._signal_to_send.record(max(0, result.entered_ns - received_ns))
         if intent.base_recv_ns:
             self._tick_to_order.record(max(0, result.entered_ns - intent.base_recv_ns))
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from execution.events import LEDGER_TYPES, Note, Operator, OrderReport, Output, SendResult, Started
+from execution.events import (
+    LEDGER_TYPES,
+    Note,
+    Operator,
+    OrderReport,
+    Output,
+    SendResult,
+    SessionBegan,
+    Started,
+)
 from execution.ledger import Effect, Ledger
 
 NO_EFFECT = Effect()
@@ -27,7 +36,7 @@ class Outbox:
         """For the log. level: info, warning, error."""
         self._records.append(Note(level, text))
 
-    def apply(self, record: Started | SendResult | OrderReport | Operator) -> Effect:
+    def apply(self, record: Started | SendResult | OrderReport | Operator | SessionBegan) -> Effect:
         """Apply an input, which the journal has already. Raises InvalidTransition."""
         return self._ledger.take(record)
 

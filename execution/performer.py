@@ -28,10 +28,18 @@ from execution.events import (
     SendOrder,
     SendResult,
 )
-from execution.gateway import GatewayCore
+from execution.gateway import Gateway
 from execution.ledger import Ledger
 from execution.meters import Meters
-from execution.translate import Listing, cancel_command, list_command, order_report, send_command, send_result
+from execution.translate import (
+    Listing,
+    cancel_command,
+    list_command,
+    order_report,
+    send_command,
+    send_result,
+    session_began,
+)
 from runtime.clock import Clock
 
 DRY_RUN = "dry run: not sent"
@@ -43,7 +51,7 @@ class Performer:
 
     def __init__(
         self,
-        core: GatewayCore,
+        core: Gateway,
         ledger: Ledger,
         publisher: Publisher,
         meters: Meters,
@@ -109,6 +117,9 @@ class Performer:
                 problem = bytes(report["text"][0]).decode(errors="replace")
                 if problem:  # it may have been filled; if not, the cancel is asked again
                     self._log.warning("cancel of order %d: %s", int(report["order"][0]), problem)
+            elif kind == g.SESSION:
+                self._listing = Listing()
+                events.append(session_began(report, monotonic_ns, market_ns))
             else:
                 view = self._listing.take(report, monotonic_ns, market_ns)
                 if view is not None:
@@ -116,6 +127,7 @@ class Performer:
         return events
 
     def _send(self, intent: SendOrder) -> None:
+        self._meters.sending(intent.order)
         if self._sends and not (self.unjournaled and intent.role in (ENTRY, TARGET)):
             self._warn_unjournaled(intent.role, intent.order)
             self._core.execute(send_command(intent))
@@ -144,7 +156,7 @@ class Performer:
                 if reason not in ("routine", self._problem):
                     self._log.info("asking the broker: %s", reason)
                 self._problem = reason
-                self._core.execute(list_command())
+                self._core.execute(list_command(self._ledger.next_order - 1))
             case Note(level=level, text=text):
                 self._log.log(_LEVELS[level], "%s", text)
             case Denied(reasons=reasons, role=role, symbol=symbol):

@@ -4,6 +4,7 @@ The rules:
 - An order is found by its permanent id, then by this session's; an intent without either is matched by contract,
   side, type, quantity, prices and time, once, oldest first. Nothing is ever sent again.
 - An intent of an earlier incarnation was never sent when two listings do not show it and the time to settle is over.
+- A listing says nothing of an order that was commanded after it was asked for.
 - An order of an earlier market day that is no longer listed has expired with that day.
 - Positions that differ, open orders that are not ours, and orders of ours without an answer are problems: while
   there is one, no entry goes out. Orders that are not ours are never touched; those of contracts
@@ -72,7 +73,7 @@ def match_orders(ledger: Ledger, view: BrokerView, settle_ns: int) -> Reconcilia
             seen.add(order.number)
             result.matched.append(Matched(order.number, report))
     for order in sorted(ledger.open.values(), key=lambda order: (order.intent.market_ns, order.number)):
-        if order.number in seen:
+        if order.number in seen or (0 <= view.newest_order < order.number):
             continue
         counterpart = None if order.cl_order_id else _counterpart(order, strangers)
         if counterpart is not None:

@@ -8,11 +8,13 @@ import numpy as np
 
 from execution import gateway as g
 from execution.events import (
+    ENTRY,
     BrokerPosition,
     BrokerView,
     OrderReport,
     SendOrder,
     SendResult,
+    SessionBegan,
 )
 
 Record = np.ndarray[Any, np.dtype[Any]]
@@ -20,8 +22,8 @@ Record = np.ndarray[Any, np.dtype[Any]]
 
 def send_command(intent: SendOrder) -> g.Command:
     return g.Command(
-        0, g.SEND, intent.side, intent.order_type, b"", intent.symbol, intent.order, intent.quantity, intent.price,
-        intent.stop_price,
+        0, g.SEND, intent.side, intent.order_type, int(intent.role == ENTRY), intent.symbol, intent.order,
+        intent.quantity, intent.price, intent.stop_price, b"", intent.monotonic_ns,
     )  # fmt: skip
 
 
@@ -30,8 +32,9 @@ def cancel_command(order: int, cl_order_id: str) -> g.Command:
     return g.Command(kind=g.CANCEL, order=order, cl_order_id=cl_order_id.encode())
 
 
-def list_command() -> g.Command:
-    return g.Command(kind=g.LIST)
+def list_command(newest_order: int = 0) -> g.Command:
+    """newest_order: number of our newest order, whose command went before; the view says nothing of later ones."""
+    return g.Command(kind=g.LIST, order=newest_order)
 
 
 def send_result(report: Record, monotonic_ns: int, market_ns: int) -> SendResult:
@@ -64,10 +67,15 @@ def order_report(report: Record, monotonic_ns: int, market_ns: int) -> OrderRepo
     )
 
 
+def session_began(report: Record, monotonic_ns: int, market_ns: int) -> SessionBegan:
+    return SessionBegan(monotonic_ns, market_ns, int(report[0]["gateway"]))
+
+
 class Listing:
-    """Collects the reports of one LIST command until its end."""
+    """Collects the reports of one LIST command until its end; one that is not whole becomes a view with a problem."""
 
     def __init__(self) -> None:
+        self._number = 0
         self._orders: list[OrderReport] = []
         self._positions: list[BrokerPosition] = []
 
@@ -75,16 +83,29 @@ class Listing:
         """The whole view with the report that ends the listing, None before."""
         row = report[0]
         kind = int(row["kind"])
+        if int(row["listing"]) != self._number:  # what stands here belongs to one whose end never came
+            self._number = int(row["listing"])
+            self._orders, self._positions = [], []
         if kind == g.LISTED_ORDER:
             self._orders.append(order_report(report, monotonic_ns, market_ns))
         elif kind == g.LISTED_POSITION:
             position = BrokerPosition(_str(row["ticker"]), int(row["quantity"]), float(row["average_price"]))
             self._positions.append(position)
         elif kind == g.LISTED:
-            view = BrokerView(monotonic_ns, market_ns, _str(row["text"]), tuple(self._orders), tuple(self._positions))
+            orders, positions = tuple(self._orders), tuple(self._positions)
             self._orders, self._positions = [], []
-            return view
+            if problem := _str(row["text"]) or _lacking(row, len(orders), len(positions)):
+                return BrokerView(monotonic_ns, market_ns, problem)
+            asked_ns, newest = int(row["entered_ns"]), int(row["order"])
+            return BrokerView(monotonic_ns, market_ns, "", orders, positions, asked_ns, newest)
         return None
+
+
+def _lacking(end: Any, orders: int, positions: int) -> str:
+    """What is missing of a listing at its end, or ""."""
+    if (int(end["quantity"]), int(end["traded_quantity"])) == (orders, positions):
+        return ""
+    return f"{orders} of {int(end['quantity'])} orders and {positions} of {int(end['traded_quantity'])} positions came"
 
 
 def _str(raw: bytes) -> str:

@@ -147,13 +147,16 @@ COMMAND = _aligned(
         ("kind", "u1"),  # execution.gateway: SEND, CANCEL, LIST
         ("side", "u1"),  # the DLL's numbers
         ("order_type", "u1"),
-        ("pad", "V1"),
+        ("entry", "u1"),  # 1: opens a position, so it may become too old to be sent
         ("symbol", "<i4"),
-        ("order", "<i8"),  # our number
+        ("order", "<i8"),  # our number; LIST: the newest that was commanded before
         ("quantity", "<i8"),
         ("price", "<f8"),
         ("stop_price", "<f8"),
         ("cl_order_id", "S64"),  # cancels
+        ("made_ns", "<i8"),  # monotonic, of the event that brought it about
+        ("gateway", "<i4"),  # incarnation of the gateway that it is meant for; no other may carry it out
+        ("asker", "<i4"),  # incarnation of execution that it comes from
     ],
 )
 """Execution to the gateway. No secret stands in it: the routing password is the gateway's own."""
@@ -166,12 +169,12 @@ REPORT = _aligned(
         ("side", "u1"),
         ("order_type", "u1"),
         ("status", "u1"),
-        ("pad", "V4"),
-        ("order", "<i8"),  # our number, where the gateway knows it
+        ("asker", "<i4"),  # incarnation of execution that it answers; -1: for whoever listens
+        ("order", "<i8"),  # our number, where the gateway knows it; LISTED: the newest that was commanded before
         ("local_id", "<i8"),  # this session's id, 0 unknown
-        ("entered_ns", "<i8"),  # monotonic, just before the DLL was called
-        ("quantity", "<i8"),  # of a position: signed
-        ("traded_quantity", "<i8"),
+        ("entered_ns", "<i8"),  # monotonic, just before the DLL was called; 0: it was not
+        ("quantity", "<i8"),  # of a position: signed; LISTED: how many orders were listed
+        ("traded_quantity", "<i8"),  # LISTED: how many positions were
         ("leaves_quantity", "<i8"),
         ("price", "<f8"),
         ("stop_price", "<f8"),
@@ -181,6 +184,8 @@ REPORT = _aligned(
         ("cl_order_id", "S64"),
         ("ticker", "S16"),
         ("text", "S168"),  # of the broker; or what went wrong, empty: nothing
+        ("listing", "<i8"),  # number of the listing that it belongs to
+        ("gateway", "<i4"),  # incarnation of the gateway that says it
     ],
 )
 """The gateway to execution."""
@@ -190,6 +195,8 @@ RINGS: dict[str, tuple[np.dtype[Any], int]] = {
     "book": (BOOK, 1 << 17),
     "candles": (CANDLE, 1 << 10),
     "features": (FEATURE, 1 << 16),
+    "commands": (COMMAND, 1 << 9),
+    "reports": (REPORT, 1 << 12),
 }
 """Name -> (record dtype, capacity in records). One set of rings carries all symbols."""
 
