@@ -22,8 +22,11 @@ def connect(context: StageContext, changed: Callable[[int, str], None]) -> Profi
     """A broker that is logged in. changed: see ProfitDllBroker. Raises Refusal, SessionTimeout, DllError."""
     config = context.config
     execution = config.execution
-    if execution.gateway != "inproc":
-        raise Refusal("execution.gateway = 'process' is not built yet: set it to 'inproc'")
+    if execution.gateway == "process" and execution.session == "shared":
+        raise Refusal(
+            "execution.gateway = 'process' and execution.session = 'shared' exclude each other: the gateway's process"
+            " has a session of its own; set gateway = 'inproc' or session = 'split'"
+        )
     if execution.session != "split":
         raise Refusal("execution.session = 'shared' is not built yet: set it to 'split', with a second session")
     server = None

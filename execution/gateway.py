@@ -263,6 +263,11 @@ def new_command(command: Command) -> Record:
     return np.array([command], COMMAND)
 
 
+def command_of(record: Record) -> Command:
+    """The fields of a COMMAND of one element."""
+    return Command(*record[0].item())
+
+
 def new_report(kind: int, order: int = 0, text: str = "") -> Record:
     """A REPORT of one element."""
     report = np.zeros(1, REPORT)

@@ -1,6 +1,6 @@
 """The execution stage: signals and the market in, orders out, through one machine and one gateway.
 
-It owns the order session, the journal, the sockets and the counters; all deciding is `machine`'s. Its order of work
+It owns the gateway (or the link to it), the journal, the sockets and the counters; all deciding is `machine`'s. Its order of work
 for each input: journal it, let the machine decide, journal what that brings about, hand the journal to the operating
 system, and only then call the DLL. A journal that cannot be written stops entries at once, but nothing that protects or
 leaves a position; once what is held is flat or protected, the stage refuses to go on.
@@ -16,16 +16,15 @@ everything but send.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from bus.messages import TOPIC_SIGNAL
 from consensus.weights import SOURCES, start_weights
-from execution.broker import Broker
 from execution.bystanders import Bystanders
 from execution.connect import connect
 from execution.contracts import contracts_of
 from execution.events import STOP_WORD, Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
-from execution.gateway import GatewayCore
+from execution.gateway import Gateway, OrderSession
+from execution.gateway_choice import Connect, open_gateway
 from execution.journal import Journal
 from execution.journal_keeper import JournalKeeper
 from execution.ledger import Ledger
@@ -49,7 +48,6 @@ SHOW_EVERY_NS = 5 * MS
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
-Connect = Callable[[StageContext, Callable[[int, str], None]], Broker]
 
 
 class ExecutionStage(Stage):
@@ -59,7 +57,7 @@ class ExecutionStage(Stage):
 
     def __init__(self, connect: Connect = connect) -> None:
         self._connect = connect
-        self._broker: Broker | None = None
+        self._broker: OrderSession | None = None
         self._keeper: JournalKeeper | None = None
         self._sleeper: Sleeper | None = None
         self._machine: Machine | None = None
@@ -92,17 +90,15 @@ class ExecutionStage(Stage):
             context.log.warning(
                 "trading is %s (%s): no entries until `supervisor.py resume`", ledger.trading, ledger.trading_reason
             )
-        self._core: GatewayCore | None = None
-        self._broker = self._connect(context, self._order_changed)
-        self._core = GatewayCore(self._broker, context.clock.monotonic_ns, self._ring)
-        context.bell.watch(self._core.changed_address, self._core.taken_address, self._core)
+        core, self._broker = open_gateway(context, self._connect)
+        self._core: Gateway | None = core
         weights = start_weights(config.consensus)
         machine = Machine(config, ledger, RiskGate(config.risk), weights)
         self._rehearsal = Rehearsal(config, weights)
         self._rehearse_at_ns = self._show_at_ns = 0
         self._meters = Meters(context, machine, self._subscriber)
         self._performer = Performer(
-            self._core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
+            core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
         )
         self._machine = machine
         now_ns, market_ns = self._now()
@@ -298,15 +294,6 @@ class ExecutionStage(Stage):
         deadline_ns = self._machine.next_deadline_ns()
         retry_ns = self._core.next_retry_ns()
         return deadline_ns if retry_ns is None else min(deadline_ns, retry_ns)
-
-    def _order_changed(self, local_id: int, cl_order_id: str) -> None:
-        """On the DLL's thread."""
-        if self._core is not None:
-            self._core.changed(local_id, cl_order_id)
-
-    def _ring(self) -> None:
-        bell = self._context.bell
-        bell.doorbells.ring(bell.number)
 
     def _stop_entries(self) -> None:
         assert self._machine is not None and self._sleeper is not None

@@ -179,11 +179,16 @@ class StageContext:
             return f"{stage} has not beaten for {age_ns // 1_000_000} ms"
         return ""
 
-    def counter_of(self, stage: str, name: str) -> int | None:
-        """A counter of another stage; None while that stage has not declared it."""
+    def block_of(self, stage: str) -> StageCounters:
+        """Another stage's block, to look into."""
         block = self._others.get(stage)
         if block is None:
             block = self._others[stage] = self.run.stage(BY_NAME[stage].number)
+        return block
+
+    def counter_of(self, stage: str, name: str) -> int | None:
+        """A counter of another stage; None while that stage has not declared it."""
+        block = self.block_of(stage)
         try:
             return block.get(name)
         except KeyError:

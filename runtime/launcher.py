@@ -26,7 +26,7 @@ from runtime.ports import NoPort, free_ports
 from runtime.restart_policy import RestartPolicy
 from runtime.run_info import CURRENT, RunInfo, read_run
 from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
-from runtime.topology import STAGES, StageSpec, stages_of
+from runtime.topology import STAGES, StageSpec, rings_of, stages_of
 from runtime.watchdog import Watchdog
 from shm import counters as words
 from shm.atomics import read_word
@@ -134,8 +134,8 @@ class Launcher:
         self._segments.append(self.run.segment)
         self.doorbells = Doorbells.create(prefix + "bells")
         self._segments.append(self.doorbells.segment)
-        for ring, (dtype, _) in RINGS.items():
-            self.rings[ring] = create_ring(prefix + ring, dtype, info.ring_capacity(ring))
+        for ring in rings_of(self.config):
+            self.rings[ring] = create_ring(prefix + ring, RINGS[ring][0], info.ring_capacity(ring))
             self._segments.append(self.rings[ring])
         for part, size in self._private_segments.items():
             self._segments.append(Segment.create(prefix + part, size, 64, size, CHECKPOINT_HASH))

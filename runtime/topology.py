@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config.schema import Config
+from shm.layouts import RINGS
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,12 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("tape_reading", 6, "agents.stage:AgentStage", ("tape_reading",), True, 2, ("features",)),
     StageSpec("footprint", 7, "agents.stage:AgentStage", ("footprint",), True, 2, ("features",)),
     StageSpec("ml", 8, "models.stage:ModelStage", (), True, 2, ("features",)),
+    StageSpec("gateway", 10, "execution.gateway_stage:GatewayStage", stops=2, reads=("commands",)),
     StageSpec("execution", 9, "execution.stage:ExecutionStage", (), True, 1, ("trades", "book")),
 )
 BY_NAME = {spec.name: spec for spec in STAGES}
 SIGNAL_SOURCES = ("order_flow", "liquidity", "tape_reading", "footprint", "ml")
+GATEWAY_RINGS = ("commands", "reports")
 
 
 def stages_of(config: Config) -> tuple[StageSpec, ...]:
@@ -46,4 +49,12 @@ def stages_of(config: Config) -> tuple[StageSpec, ...]:
         left_out.add("exchange")  # a real DLL brings its own market
     if not config.recorder.enabled:
         left_out.add("recorder")
+    if config.execution.gateway != "process":
+        left_out.add("gateway")  # execution calls the DLL itself
     return tuple(spec for spec in STAGES if spec.name not in left_out)
+
+
+def rings_of(config: Config) -> tuple[str, ...]:
+    """The names of the rings (`shm.layouts.RINGS`) that a run of this configuration has."""
+    left_out = () if config.execution.gateway == "process" else GATEWAY_RINGS
+    return tuple(ring for ring in RINGS if ring not in left_out)

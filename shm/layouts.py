@@ -154,7 +154,7 @@ COMMAND = _aligned(
         ("price", "<f8"),
         ("stop_price", "<f8"),
         ("cl_order_id", "S64"),  # cancels
-        ("made_ns", "<i8"),  # monotonic, of the event that brought it about
+        ("made_ns", "<i8"),  # sends: monotonic, of the event that brought it about
         ("gateway", "<i4"),  # incarnation of the gateway that it is meant for; no other may carry it out
         ("asker", "<i4"),  # incarnation of execution that it comes from
     ],
