@@ -118,7 +118,6 @@ class Performer:
                 if problem:  # it may have been filled; if not, the cancel is asked again
                     self._log.warning("cancel of order %d: %s", int(report["order"][0]), problem)
             elif kind == g.SESSION:
-                self._listing = Listing()
                 events.append(session_began(report, monotonic_ns, market_ns))
             else:
                 view = self._listing.take(report, monotonic_ns, market_ns)

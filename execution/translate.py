@@ -75,7 +75,7 @@ class Listing:
     """Collects the reports of one LIST command until its end; one that is not whole becomes a view with a problem."""
 
     def __init__(self) -> None:
-        self._number = 0
+        self._number = (0, 0)  # incarnation of the gateway, its number of the listing
         self._orders: list[OrderReport] = []
         self._positions: list[BrokerPosition] = []
 
@@ -83,8 +83,9 @@ class Listing:
         """The whole view with the report that ends the listing, None before."""
         row = report[0]
         kind = int(row["kind"])
-        if int(row["listing"]) != self._number:  # what stands here belongs to one whose end never came
-            self._number = int(row["listing"])
+        number = int(row["gateway"]), int(row["listing"])
+        if number != self._number:  # what stands here belongs to one whose end never came
+            self._number = number
             self._orders, self._positions = [], []
         if kind == g.LISTED_ORDER:
             self._orders.append(order_report(report, monotonic_ns, market_ns))
