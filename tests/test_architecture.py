@@ -118,6 +118,18 @@ NOT_LIVE = {
 }
 
 
+def test_the_gateways_process_has_no_zeromq() -> None:
+    """What `execution.gateway = "process"` is for: the library apart from ZeroMQ's threads."""
+    program = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "import runtime.child, runtime.context, runtime.stage, execution.gateway_stage\n"
+        "execution.gateway_stage.GatewayStage()\n"
+        "print('profitdll.routing' in sys.modules, 'zmq' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stdout.split()) == (0, ["True", "False"]), done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("spec", STAGES, ids=lambda spec: spec.name)
 def test_live_stages_load_only_what_is_meant_for_them(spec: object) -> None:
     """What a stage's process has in memory once its class is made."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from config.schema import Consensus
 from consensus.weights import start_weights
+from execution import gateway as g
+from execution.connect import connect
 from execution.events import (
     BUY,
-    EXIT,
+    FLATTEN,
     LIMIT,
     MARKET,
     SELL,
     STOP_LIMIT,
     BrokerView,
+    OrderClosed,
     SendOrder,
     SessionBegan,
     UpstreamSeen,
@@ -24,9 +29,13 @@ from execution.events import (
 from execution.gateway_link import FULL, LAPPED
 from execution.recompute import recompute
 from execution.statuses import State
+from execution.translate import list_command
+from runtime.stage import Refusal
+from runtime.topology import BY_NAME, STAGES, rings_of, stages_of
+from shm.counters import STAGES as COUNTER_BLOCKS
 from shm.ring import RingWriter
 from tests.execution.linked_rig import LinkedRig
-from tests.execution.rig import MS
+from tests.execution.rig import MS, make_config
 
 
 @pytest.fixture
@@ -72,6 +81,17 @@ def check(rig: LinkedRig) -> None:
     rest = iter(intents)
     assert all(any(each == sent for each in rest) for sent in rig.broker.sent), "each call has an intent of its own"
     assert recompute(rig.config, start_weights(rig.config.consensus), records) == []
+
+
+def tell_the_fill(rig: LinkedRig) -> None:
+    """The exchange fills, and the gateway reports it without taking a command."""
+    rig.broker.step()
+    core, service = rig.ends.core, rig.ends.service
+    assert core is not None and service is not None
+    core.work()
+    for report in core.drain():
+        service._put(report, g.EVERYONE)
+    service._publish()
 
 
 def views(rig: LinkedRig) -> list[BrokerView]:
@@ -146,11 +166,7 @@ def test_a_stop_that_the_dead_gateway_had_not_read_is_replaced_by_an_exit(rig: L
     rig.signal(1.0)
     rig.run(100)
     rig.hung = True
-    rig.broker.step()
-    rig.ends.core.work()  # type: ignore[union-attr]  # the fill is told by the last breath
-    for report in rig.ends.core.drain():  # type: ignore[union-attr]
-        rig.ends.service._put(report, -1)  # type: ignore[union-attr]
-    rig.ends.service._publish()  # type: ignore[union-attr]
+    tell_the_fill(rig)
     rig.run(50)
     assert rig.position == 2 and rig.machine.ledger.orders[2].state is State.INTENDED
     rig.kill_gateway()
@@ -272,12 +288,11 @@ def test_what_is_held_is_left_as_soon_as_the_gateway_is_back(rig: LinkedRig) -> 
 
 def test_lost_reports_and_a_full_ring_close_the_entries_until_a_view_agrees(rig: LinkedRig) -> None:
     rig.own.set("reports_taken", 1 << 40)
-    for number in range(rig.ends.capacity + 8):
-        rig.ends.core.changed(0, f"nobody {number}")  # type: ignore[union-attr]
-    rig.ends.core._broker.order_details = lambda local, name: None  # type: ignore[union-attr]
+    service = rig.ends.service
+    assert service is not None
     for _ in range(rig.ends.capacity + 8):
-        rig.ends.service._put(_report(), -1)  # type: ignore[union-attr]
-    rig.ends.service._publish()  # type: ignore[union-attr]
+        service._put(g.new_report(g.CANCEL_SENT), g.EVERYONE)
+    service._publish()
     rig.stage.do_work()
     assert rig.counter("lost") > 0
     assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()).endswith(LAPPED)
@@ -285,7 +300,7 @@ def test_lost_reports_and_a_full_ring_close_the_entries_until_a_view_agrees(rig:
     assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
     rig.hung = True
     for _ in range(rig.ends.capacity + 1):
-        rig.stage._core.execute(_list())  # type: ignore[union-attr]
+        rig.stage._core.execute(list_command())  # type: ignore[union-attr]
     rig.stage.do_work()
     assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()).endswith(FULL)
     rig.hung = False
@@ -294,24 +309,40 @@ def test_lost_reports_and_a_full_ring_close_the_entries_until_a_view_agrees(rig:
     check(rig)
 
 
-def test_a_listing_that_was_asked_for_before_an_order_does_not_count_it_as_never_sent(rig: LinkedRig) -> None:
-    """A gateway that is slow answers old questions while an exit waits behind them."""
-    rig.enter()
-    rig.hung = True
+def test_a_listing_that_was_asked_for_before_an_order_does_not_count_it_as_never_sent(tmp_path: Path) -> None:
+    """A gateway that is slow answers old questions while a stop waits behind them."""
+    rig = LinkedRig(tmp_path, execution={"settle_ms": 20}).start()
+    rig.show(100.0, 100.5)
+    rig.run(100)
+    rig.signal(1.0)
+    rig.run(100)
     for _ in range(3):
-        rig.clock.advance(MS)
-        rig.stage._core.execute(_list(2))  # type: ignore[union-attr]
-    rig.show(103.5, 104.0)
-    rig.run(900)
-    exits = [order for order in rig.machine.ledger.orders.values() if order.intent.role == EXIT]
-    rig.clock.advance(10_000 * MS)  # far beyond settle_ms
+        rig.stage._core.execute(list_command(1))  # type: ignore[union-attr]
+    tell_the_fill(rig)
+    rig.stage.do_work()
+    assert rig.machine.ledger.orders[2].state is State.INTENDED
+    rig.clock.advance(100 * MS)  # beyond settle_ms
     before = len(views(rig))
-    rig.hung = False
-    rig.run(2_000)
-    answered = views(rig)[before:]
-    assert [view.newest_order for view in answered[:3]] == [2, 2, 2]
-    assert all(order.state is not State.NOT_SENT for order in exits)
-    assert sum(order[1] == MARKET for order in rig.broker.sent) == 1, "one exit"
+    rig.run(500)
+    assert [view.newest_order for view in views(rig)[before:]][:3] == [1, 1, 1]
+    assert not [record for record in rig.journal() if isinstance(record, OrderClosed)]
+    assert rig.machine.ledger.orders[2].state is State.WORKING and rig.broker.protected() == 2
+    check(rig)
+    rig.close()
+
+
+def test_a_view_of_before_an_exit_was_wanted_does_not_allow_it(rig: LinkedRig) -> None:
+    rig.enter()
+    rig.stage._core.execute(list_command(2))  # type: ignore[union-attr]
+    rig._serve()
+    rig.clock.advance(MS)
+    rig.stage.command(FLATTEN)
+    rig.stage.do_work()
+    bracket = rig.machine.ledger.brackets[1]
+    now_ns = rig.clock.monotonic_ns()
+    assert bracket.exit_asked_ns == now_ns and views(rig)[-1].asked_ns == now_ns - MS
+    assert not rig.machine._guardian._asked(bracket, now_ns)
+    rig.run(200)
     assert (rig.position, rig.broker.position) == (0, 0)
     check(rig)
 
@@ -331,13 +362,42 @@ def test_a_stop_of_the_stage_waits_for_the_gateways_answers(rig: LinkedRig) -> N
     assert rig.machine.unfinished() is False
 
 
-def _report() -> Any:
-    from execution import gateway as g
+def test_a_session_of_its_own_and_a_shared_one_exclude_each_other() -> None:
+    config = make_config(execution={"gateway": "process", "session": "shared"})
+    with pytest.raises(Refusal, match=r"exclude each other.*set gateway = 'inproc' or session = 'split'"):
+        connect(SimpleNamespace(config=config), lambda local_id, name: None)  # type: ignore[arg-type]
 
-    return g.new_report(g.CANCEL_SENT)
+
+def test_the_gateway_is_a_stage_of_the_runs_that_have_it() -> None:
+    apart, within = make_config(execution={"gateway": "process"}), make_config()
+    names = [[spec.name for spec in stages_of(config)] for config in (apart, within)]
+    assert "gateway" in names[0] and "gateway" not in names[1]
+    assert set(rings_of(apart)) - set(rings_of(within)) == {"commands", "reports"}
+    assert BY_NAME["execution"].stops < BY_NAME["gateway"].stops, "it answers until execution has stopped"
+    assert len({spec.number for spec in STAGES}) == len(STAGES) <= COUNTER_BLOCKS
 
 
-def _list(newest_order: int = 0) -> Any:
-    from execution.translate import list_command
+def test_the_time_from_a_signal_to_its_order_is_not_that_of_the_next_signal(tmp_path: Path) -> None:
+    rig = LinkedRig(tmp_path, consensus=Consensus(decide_on="signal")).start()
+    rig.show(100.0, 100.5)
+    rig.run(100)
+    receive = rig.context.subscribes.receive
 
-    return list_command(newest_order)
+    def received() -> Iterator[Any]:
+        for each in receive():
+            rig.stage._signal_received()
+            yield each
+
+    rig.context.subscribes.receive = received  # type: ignore[method-assign]
+    rig.hung = True
+    rig.signal(1.0)
+    rig.stage.do_work()
+    rig.clock.advance(7 * MS)
+    rig.signal(1.0, sources=("ml",))
+    rig.ends.beat()
+    rig.ends.service.work()  # type: ignore[union-attr]  # its answer is there when the next signal is taken
+    rig.stage.do_work()
+    histogram = rig.context.histograms["signal_to_send"]
+    assert histogram.samples == 1 and (histogram.percentile(50.0) or 0) >= 6 * MS
+    rig.hung = False
+    rig.close()

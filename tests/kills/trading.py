@@ -35,11 +35,16 @@ enabled = false
 """
 
 
+GATEWAY_APART = '[execution]\ngateway = "process"\n'
+
+
 def trading_config(
-    folder: Path, trades_per_s: float = 60.0, shift: int = 0, history_bars: int = 0, more: str = ""
+    folder: Path, trades_per_s: float = 60.0, shift: int = 0, history_bars: int = 0, more: str = "", apart: bool = False
 ) -> Path:
-    """Written into `folder`. A stage may be restarted as often as a campaign kills it, at once."""
-    path = write_config(folder, trades_per_s=trades_per_s, shift=shift, history_bars=history_bars, more=TRADING + more)
+    """Written into `folder`. A stage may be restarted as often as a campaign kills it, at once. apart: with a gateway of
+    its own process."""
+    trading = TRADING.replace("[execution]\n", GATEWAY_APART) if apart else TRADING
+    path = write_config(folder, trades_per_s=trades_per_s, shift=shift, history_bars=history_bars, more=trading + more)
     often = "hung_after_s = 30.0\nrestart_limit = 100000\nrestart_window_s = 0.001"
     path.write_text(path.read_text("utf-8").replace("hung_after_s = 30.0", often), encoding="utf-8")
     return path

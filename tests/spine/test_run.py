@@ -17,7 +17,7 @@ from execution.events import SendOrder
 from execution.journal import read_records
 from runtime import report
 from runtime.current import request_restart, request_stop
-from runtime.topology import BY_NAME, STAGES
+from runtime.topology import BY_NAME, stages_of
 from shm import counters as words
 from tape.reader import Tape
 from tests import captures
@@ -197,7 +197,7 @@ def test_stages_stop_when_the_supervisor_is_killed_and_a_run_ends_with_its_excha
     config = write_config(tmp_path, history_bars=0)
     with Up(tmp_path, "--config", str(config)) as up:
         info, run = up.attach()
-        pids = [int(run.stage(spec.number).words[words.STAGE_PID]) for spec in STAGES]
+        pids = [int(run.stage(spec.number).words[words.STAGE_PID]) for spec in stages_of(info.config)]
         up.process.kill()
         up.process.wait(30)
         eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "all stages stop by themselves", 120)

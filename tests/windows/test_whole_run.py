@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from runtime.current import NoRun, attach_current, request_restart
-from runtime.topology import BY_NAME, STAGES
+from runtime.topology import BY_NAME, stages_of
 from shm import counters as words
 from shm.counters import RunCounters
 from tape.reader import Tape
@@ -116,8 +116,8 @@ def test_the_stop_command_ends_a_run(tmp_path: Path) -> None:
 def test_stages_stop_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     with Up(tmp_path, "--config", str(config)) as up:
-        _, run = up.attach()
-        pids = [int(run.stage(spec.number).words[words.STAGE_PID]) for spec in STAGES]
+        info, run = up.attach()
+        pids = [int(run.stage(spec.number).words[words.STAGE_PID]) for spec in stages_of(info.config)]
         up.process.kill()
         up.process.wait(30)
         eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "all stages stop by themselves", 120)
