@@ -1,10 +1,12 @@
 """The crash campaign of execution: it trades all the time, and dies by SIGKILL at random and at named instants.
 
-    python -m tests.kills.execution_campaign --kills 300 [--faults] [--target resting] [--seed N] [--write]
+    python -m tests.kills.execution_campaign --kills 300 [--gateway process] [--faults] [--target resting] [--seed N] [--write]
 
 What must hold after each recovery and at the end is judged from the exchange's own record: see `judgement`.
 `--faults`: in most lives the exchange also misleads us about orders, in one of the ways of `FAULTS`. `--target
-resting`: targets rest at the exchange beside their stops. `--write` puts the table into docs/robustness.md.
+resting`: targets rest at the exchange beside their stops. `--gateway process`: the order session lives in a process of its
+own, and at each death one of the two dies: the gateway at the broker's instants, execution at those of the journal, either
+at random. `--write` puts the table into docs/robustness.md.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from replay.orders import verify_orders
 from tests.kills import mortal
 from tests.kills.document import write_section
 from tests.kills.judgement import Exposure, exposure, intents_by_epoch, sent_twice
-from tests.kills.mortal import INSTANTS, OF_TARGETS, RANDOM, Call, Death, Died, read_diary
+from tests.kills.mortal import INSTANTS, OF_APART, OF_TARGETS, RANDOM, Call, Death, Died, read_diary, write_plan
 from tests.kills.small_world import SmallWorld
 from tests.kills.trading import WITHOUT_RECORDER, trading_config
 
@@ -81,13 +83,16 @@ class Outcome:
     seconds: float = 0.0
 
 
-def campaign_config(folder: Path, target: Literal["local", "resting"] = "local") -> Config:
-    config = load(trading_config(folder, shift=4, more=WITHOUT_RECORDER))
+def campaign_config(folder: Path, target: Literal["local", "resting"] = "local", apart: bool = False) -> Config:
+    config = load(trading_config(folder, shift=4, more=WITHOUT_RECORDER, apart=apart))
     ticks = RESTING_TICKS if target == "resting" else config.execution.target_ticks
     return replace(config, execution=replace(config.execution, target=target, target_ticks=ticks))
 
 
 def instants_of(config: Config) -> tuple[str, ...]:
+    """Those that can come; a gateway apart does not know which of its limit orders is a target."""
+    if config.execution.gateway == "process":
+        return (*INSTANTS, *OF_APART)
     return (*INSTANTS, *OF_TARGETS) if config.execution.target == "resting" else INSTANTS
 
 
@@ -120,11 +125,14 @@ class ExecutionCampaign:
         self.folder = folder
         self.seed = random.Random(seed)
         self.faults = faults
+        self.apart = config.execution.gateway == "process"
         self.outcome = Outcome(instants=instants_of(config))
 
     def run(self, kills: int) -> Outcome:
         began = time.monotonic()
         deaths = plan(self.seed, kills, instants_of(self.config))
+        if self.apart:
+            write_plan(self.folder, deaths)
         SmallWorld.sentence(deaths[0])
         with SmallWorld(self.config, self.folder, self.seed.randrange(1 << 30)) as world:
             self.world = world
@@ -173,7 +181,7 @@ class ExecutionCampaign:
                 return False
         patience_s = self.seed.uniform(0.0, 2.5) if death.instant == RANDOM else REACH_S
         if not world.until(gone, patience_s):
-            world.kill()
+            world.kill(self.seed.choice(world.mortals) if self.apart else "execution")
         return world.until(gone, AGREE_S)
 
     def _bury(self, epoch: int, death: Death) -> None:
@@ -211,6 +219,8 @@ class ExecutionCampaign:
         ledger = Ledger(contracts_of(self.config))
         restore(ledger, read_ledger(journal))
         intents = intents_by_epoch(read_records(journal))
+        if self.apart:  # what a dead execution had put into the ring may be sent after its death
+            intents = {0: [intent for epoch in sorted(intents) for intent in intents[epoch]]}
         calls = [entry for entry in read_diary(self.folder) if isinstance(entry, Call)]
         twice = sent_twice(intents, calls, changes)
         known = [order.cl_order_id for order in ledger.orders.values() if order.cl_order_id]
@@ -287,6 +297,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--folder", help="keep the run here")
+    parser.add_argument("--gateway", choices=("inproc", "process"), default="inproc")
     parser.add_argument("--faults", action="store_true", help="the exchange misleads us about orders")
     parser.add_argument("--target", choices=("local", "resting"), default="local", help="where targets wait")
     parser.add_argument("--write", action="store_true")
@@ -296,12 +307,13 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         run = folder / "runs" / "run"
         run.mkdir(parents=True)
-        config = campaign_config(folder, options.target)
+        config = campaign_config(folder, options.target, options.gateway == "process")
         outcome = ExecutionCampaign(config, run, options.seed, options.faults).run(options.kills)
     lines = as_markdown(outcome)
     sys.stdout.write("\n".join([*lines, f"{outcome.seconds:.0f} s", ""]))
     if options.write:
-        section = "execution-faults" if options.faults else "execution"
+        section = "gateway" if options.gateway == "process" else "execution"
+        section += "-faults" if options.faults else ""
         write_section(section + "-resting" * (options.target == "resting"), lines)
     return 1 if outcome.problems else 0
 

@@ -3,6 +3,9 @@
 The instant is told by an environment variable (`VARIABLE`, a `Death` as JSON). What happens at the broker's door is also
 written to a diary that nobody else writes: each call of SendOrder before it is made, and each death. A record in it is
 one `write`, so it survives the death of the process.
+
+Where the gateway is a process of its own there are two that can die. A life then ends with the death of either, and both
+know the plan of all lives (`PLAN`): what a life's sentence names happens in one of the two.
 """
 
 from __future__ import annotations
@@ -19,10 +22,14 @@ from typing import Any
 import msgspec
 
 from execution import journal_file
-from execution.events import ENTRY, EXIT, STOP, TARGET, SendOrder
+from execution.events import ENTRY, EXIT, LIMIT, MARKET, STOP, STOP_LIMIT, TARGET, SendOrder
+from execution.gateway import SEND
 from execution.journal_format import decode_body, scan_from
+from shm.layouts import COMMAND
+from shm.ring import RingWriter
 
 VARIABLE = "QT_TEST_DEATH"
+PLAN = "deaths.json"
 DIARY = "diary.jsonl"
 ROLES = (ENTRY, STOP, EXIT)
 
@@ -43,6 +50,9 @@ INSTANTS = (
     BEFORE_CANCEL, AFTER_CANCEL, LOGGED_IN, LISTING,
 )  # fmt: skip
 OF_TARGETS = (BEFORE[TARGET], AFTER[TARGET])  # only where targets rest
+UNREAD = "commands stand in the ring, the gateway has not read them"
+PUT = "a command was put into the ring, execution dies"
+OF_APART = (UNREAD, PUT)  # only where the gateway is a process of its own
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -90,6 +100,14 @@ class Reaper:
         )  # of the intents that were journaled and not yet sent: a limit order may be either
         self._diary = os.open(folder / DIARY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
+    @property
+    def life(self) -> int:
+        return self.epoch
+
+    def role_of_next(self, order_type: int) -> str:
+        """Of the order that goes out now."""
+        return self.roles.popleft()
+
     def note(self, entry: Call | Died) -> None:
         os.write(self._diary, msgspec.json.encode(entry) + b"\n")
 
@@ -106,7 +124,7 @@ class Reaper:
             self.die()
 
     def die(self) -> None:
-        self.note(Died(self.epoch, time.perf_counter_ns(), self.death.instant))
+        self.note(Died(self.life, time.perf_counter_ns(), self.death.instant))
         os.kill(os.getpid(), signal.SIGKILL)
 
     def die_soon(self) -> None:
@@ -122,6 +140,37 @@ class Reaper:
 
         threading.Thread(target=spin, daemon=True).start()
         started.wait()
+
+
+class SharedReaper(Reaper):
+    """Of one of two processes that share their lives; the calls of all of them are one sequence."""
+
+    def __init__(self, folder: Path, life: Callable[[], int]) -> None:
+        super().__init__(folder, 0)
+        plan = folder / PLAN
+        self._plan = msgspec.json.decode(plan.read_bytes(), type=list[Death]) if plan.exists() else []
+        self._life = life
+        self._sentenced = -1
+
+    @property
+    def life(self) -> int:
+        return self._sentenced
+
+    def role_of_next(self, order_type: int) -> str:
+        """The journal is another process's: a limit order counts as an entry."""
+        return {LIMIT: ENTRY, STOP_LIMIT: STOP, MARKET: EXIT}[order_type]
+
+    def due(self, instant: str) -> bool:
+        life = self._life()
+        if life != self._sentenced:
+            self._sentenced = life
+            self.death = self._plan[life] if life < len(self._plan) else Death("")
+            self._left = self.death.skip
+        return super().due(instant)
+
+
+def write_plan(folder: Path, deaths: list[Death]) -> None:
+    (folder / PLAN).write_bytes(msgspec.json.encode(deaths))
 
 
 class MortalBroker:
@@ -146,7 +195,7 @@ class MortalBroker:
         self._inner.entering = called
 
     def send(self, symbol: int, side: int, order_type: int, quantity: int, price: float, stop_price: float) -> int:
-        reaper, role = self._reaper, self._reaper.roles.popleft()
+        reaper, role = self._reaper, self._reaper.role_of_next(order_type)
         reaper.reached(BEFORE[role])
         reaper.note(
             Call(reaper.epoch, time.perf_counter_ns(), side, order_type, quantity, float(price), float(stop_price))
@@ -187,6 +236,19 @@ def mortal_callback(changed: Callable[[int, str], None], reaper: Reaper) -> Call
         changed(local_id, cl_order_id)
 
     return callback
+
+
+def mortal_puts(reaper: Reaper) -> None:
+    """From now on the command that is put into the ring may be the last of its execution."""
+    publish = RingWriter.publish
+
+    def put(writer: RingWriter, record: Any) -> int:
+        number = publish(writer, record)
+        if record.dtype == COMMAND and int(record["kind"][0]) == SEND:
+            reaper.reached(PUT)
+        return number
+
+    RingWriter.publish = put  # type: ignore[method-assign]
 
 
 def mortal_writes(reaper: Reaper) -> None:

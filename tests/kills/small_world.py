@@ -37,6 +37,7 @@ from tests.kills.exchange_record import Spy
 from tests.kills.mortal import VARIABLE, Death
 
 STAGES = ("exchange", "ingest", "execution")
+APART = ("exchange", "ingest", "gateway", "execution")  # with a gateway of its own
 SIGNAL_EVERY_S = 0.05
 STANDS_NS = 1_000_000_000
 
@@ -100,9 +101,11 @@ class SmallWorld:
         self.told: list[str] = []
         self.launcher = Launcher(config, folder, check_library(config), {}, self.told.append)
         self.lives: list[list[int]] = []  # running since, dead since (0: lives), monotonic
+        apart = config.execution.gateway == "process"
+        self.mortals = ("execution", "gateway") if apart else ("execution",)  # a life is of all of them
 
     def __enter__(self) -> SmallWorld:
-        specs = tuple(BY_NAME[name] for name in STAGES)
+        specs = tuple(BY_NAME[name] for name in (APART if len(self.mortals) > 1 else STAGES))
         self._patches = [
             mock.patch("runtime.launcher.stages_of", lambda config: specs),
             mock.patch("runtime.launcher.CHILD", "tests.kills.child"),
@@ -136,11 +139,11 @@ class SmallWorld:
 
     @property
     def epoch(self) -> int:
-        return self.launcher.children["execution"].epoch
+        return sum(self.launcher.children[name].epoch for name in self.mortals)
 
     @property
     def running(self) -> bool:
-        return self.launcher.state("execution") == words.RUNNING
+        return all(self.launcher.state(name) == words.RUNNING for name in self.mortals)
 
     def note_life(self) -> None:
         """Execution is running now."""
@@ -151,9 +154,10 @@ class SmallWorld:
         if self.lives:
             self.lives[-1][1] = self.lives[-1][1] or ns
 
-    def kill(self) -> None:
-        process = self.launcher.children["execution"].process
-        assert process is not None
+    def kill(self, name: str = "execution") -> None:
+        process = self.launcher.children[name].process
+        if process is None:
+            return  # it has just died by itself
         self.note_death(time.perf_counter_ns())
         process.kill()
 
