@@ -228,7 +228,7 @@ class Execution(_Section):
     on_same_side: Literal["hold", "add"] = "hold"  # a decision for the side we hold
     on_opposite: Literal["exit", "reverse"] = "exit"  # reverse: enter the other side as soon as we are flat
     max_quantity: AtLeastOne = 1  # contracts at confidence 1
-    gateway: Literal["inproc", "process"] = "inproc"
+    gateway: Literal["inproc", "process"] = "inproc"  # process: the order session in a process without ZeroMQ's threads
     session: Literal["split", "shared"] = "split"
     journal_sync: Literal["interval", "always"] = "interval"
     sqlite: bool = True  # orders, fills and decisions also as tables, in orders.sqlite beside the journal

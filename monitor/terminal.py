@@ -32,6 +32,7 @@ SHOWN = {
     "recorder": ("rows", "bytes", "lost"),
     "features": ("vectors", "behind", "lost", "checkpoints"),
     "ml": ("signals", "abstentions", "predictions", "lost"),
+    "gateway": ("commands", "refused", "reports", "session_losses", "lost"),
     "execution": ("decisions_buy", "decisions_sell", "decisions_hold", "orders", "orders_not_sent", "fills", "stops_resting"),
 }
 AGENT = ("signals", "abstentions", "lost")

@@ -24,7 +24,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     supervisor_pid: int
     config: Config
     bus_ports: dict[str, int]  # publishing stage -> loopback port
-    dll_path: str  # the library that ingest and execution load; absolute
+    dll_path: str  # the library that ingest and execution (or its gateway) load; absolute
 
     def write(self) -> None:
         (Path(self.folder) / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self)))
