@@ -17,11 +17,16 @@ pytestmark = [
 
 
 def campaign(
-    folder: Path, seed: int, kills: int, faults: bool = False, target: Literal["local", "resting"] = "local"
+    folder: Path,
+    seed: int,
+    kills: int,
+    faults: bool = False,
+    target: Literal["local", "resting"] = "local",
+    apart: bool = False,
 ) -> Outcome:
     run = folder / "runs" / "run"
     run.mkdir(parents=True)
-    outcome = ExecutionCampaign(campaign_config(folder, target), run, seed, faults).run(kills)
+    outcome = ExecutionCampaign(campaign_config(folder, target, apart), run, seed, faults).run(kills)
     assert outcome.problems == []
     assert sum(outcome.kills.values()) == kills
     assert (outcome.twice, outcome.unknown) == (0, 0)
@@ -55,3 +60,15 @@ def test_a_hundred_deaths_with_resting_targets(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 def test_three_hundred_deaths_of_execution(tmp_path: Path) -> None:
     campaign(tmp_path, 7, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_hundred_deaths_of_execution_and_its_gateway(tmp_path: Path) -> None:
+    campaign(tmp_path, 7, 100, apart=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_deaths_of_both_while_the_exchange_misleads_us_about_orders(tmp_path: Path) -> None:
+    campaign(tmp_path, 5, 40, faults=True, apart=True)
