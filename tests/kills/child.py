@@ -36,11 +36,11 @@ TURN_NS = 1_500_000_000
 class LoudAgent(AgentStage):
     """Sure of a side as soon as there is a vector, and of the other one a moment later."""
 
-    def _judge(self, vector: Any, evidence: Any, problem: str, now_ns: int) -> Opinion:
-        sober = super()._judge(vector, evidence, problem, now_ns)
+    def _judge(self, vector: Any, row: int, problem: str) -> Opinion:
+        sober = super()._judge(vector, row, problem)
         if problem or sober.abstains.startswith("data is older"):
             return sober
-        return Opinion(1.0 if int(vector["ts_ns"]) // TURN_NS % 2 else -1.0, 1.0, ("loud",))
+        return Opinion(1.0 if vector.ts_ns // TURN_NS % 2 else -1.0, 1.0, ("loud",))
 
 
 def apart(context: StageContext) -> bool:
