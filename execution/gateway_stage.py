@@ -50,9 +50,10 @@ class GatewayStage(Stage):
         self._service.open()
 
     def do_work(self) -> int:
-        """Commands and reports, as many as are there."""
+        """Commands and reports, as many as are there; what can wait comes after."""
+        done = self._service.work()
         self._look_at_session()
-        return self._service.work()
+        return done
 
     def wait(self, timeout_ns: int) -> None:
         """Until a command, a callback of the DLL, or what has to be repeated."""
