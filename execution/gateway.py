@@ -38,7 +38,7 @@ class Command(NamedTuple):
     kind: int = 0
     side: int = 0
     order_type: int = 0
-    entry: int = 0
+    ages: int = 0
     symbol: int = 0
     order: int = 0
     quantity: int = 0

@@ -1,8 +1,8 @@
 """The gateway's end of the two rings: takes commands in their order, has them carried out, and puts the reports out.
 
 A command is refused, and answered as not sent, when it was meant for an earlier incarnation of the gateway, or is an
-entry older than `entry_ttl_ms`: prices have moved since. Everything else is carried out however old it is, for it
-protects or leaves what we hold, and execution has not taken it back.
+entry or a target older than `entry_ttl_ms`: prices have moved since. Everything else is carried out however old it is,
+for it protects or leaves what we hold, and execution has not taken it back.
 
 `commands_taken` moves before a command is carried out. So what a dead incarnation had not taken is known never to have
 been sent: its successor begins there and answers it so. What was taken and not answered is left to the listing.
@@ -99,8 +99,8 @@ class GatewayService:
         if command.gateway != self._epoch:
             return f"it was meant for incarnation {command.gateway} of the gateway; this is {self._epoch}"
         age_ns = self._now_ns() - command.made_ns
-        if command.entry and age_ns > self._entry_ttl_ns:
-            return f"the entry was {age_ns // MS} ms old when the gateway took it, beyond execution.entry_ttl_ms"
+        if command.ages and age_ns > self._entry_ttl_ns:
+            return f"it was {age_ns // MS} ms old when the gateway took it, beyond execution.entry_ttl_ms"
         return ""
 
     def _put(self, report: Record, asker: int) -> None:

@@ -147,7 +147,7 @@ COMMAND = _aligned(
         ("kind", "u1"),  # execution.gateway: SEND, CANCEL, LIST
         ("side", "u1"),  # the DLL's numbers
         ("order_type", "u1"),
-        ("entry", "u1"),  # 1: opens a position, so it may become too old to be sent
+        ("ages", "u1"),  # 1: it protects and closes nothing, so it may become too old to be sent
         ("symbol", "<i4"),
         ("order", "<i8"),  # our number; LIST: the newest that was commanded before
         ("quantity", "<i8"),

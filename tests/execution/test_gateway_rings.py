@@ -10,7 +10,7 @@ import pytest
 
 from execution import gateway as g
 from execution.contracts import Contract
-from execution.events import BUY, ENTRY, LIMIT, NO_PRICE, SELL, STOP, STOP_LIMIT, BrokerView, SendOrder
+from execution.events import BUY, ENTRY, LIMIT, NO_PRICE, SELL, STOP, STOP_LIMIT, TARGET, BrokerView, SendOrder
 from execution.gateway_link import FULL, LAPPED, SESSION_AWAY, SESSION_LOSSES, SILENT_NS, GatewayLink
 from execution.gateway_service import GatewayService
 from execution.translate import Listing, cancel_command, list_command, send_command, send_result
@@ -287,14 +287,15 @@ def test_half_a_listing_of_a_dead_gateway_is_not_finished_by_the_next(bench: Ben
     assert torn.problem == "1 of 3 orders and 0 of 0 positions came" and torn.orders == ()
 
 
-def test_an_old_entry_is_not_sent_and_an_old_stop_is(bench: Bench) -> None:
+def test_an_old_entry_or_target_is_not_sent_and_an_old_stop_is(bench: Bench) -> None:
     bench.link.execute(send_command(intent(1)))
     bench.link.execute(send_command(intent(2, STOP)))
+    bench.link.execute(send_command(intent(4, TARGET)))
     bench.clock.advance((bench.ends.entry_ttl_ms + 1) * MS)
     bench.serve()
-    (entry, stop) = results(bench.reports())
-    assert entry == (1, 0, "the entry was 501 ms old when the gateway took it, beyond execution.entry_ttl_ms")
-    assert stop[:2] == (2, 1) and bench.prices == [102.0]
+    entry, stop, target = results(bench.reports())
+    assert entry == (1, 0, "it was 501 ms old when the gateway took it, beyond execution.entry_ttl_ms")
+    assert stop[:2] == (2, 1) and target[:2] == (4, 0) and bench.prices == [102.0]
     bench.link.execute(send_command(intent(3, at_ns=bench.clock.monotonic_ns())))
     bench.clock.advance(bench.ends.entry_ttl_ms * MS)
     bench.serve()
