@@ -1,9 +1,9 @@
 """The execution stage: signals and the market in, orders out, through one machine and one gateway.
 
-It owns the gateway (or the link to it), the journal, the sockets and the counters; all deciding is `machine`'s. Its order of work
-for each input: journal it, let the machine decide, journal what that brings about, hand the journal to the operating
-system, and only then call the DLL. A journal that cannot be written stops entries at once, but nothing that protects or
-leaves a position; once what is held is flat or protected, the stage refuses to go on.
+It owns the gateway (or the link to it), the journal, the sockets and the counters; all deciding is `machine`'s.
+Its order of work for each input: journal it, let the machine decide, journal what that brings about, hand the journal
+to the operating system, and only then call the DLL. A journal that cannot be written stops entries at once, but nothing
+that protects or leaves a position; once what is held is flat or protected, the stage refuses to go on.
 
 At a normal stop it takes no more entries and cancels its working ones, waits shortly for the broker's answers, and
 flattens nothing: a position stays, and so does its protective stop at the broker, which the last log lines and the
