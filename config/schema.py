@@ -232,6 +232,9 @@ class Execution(_Section):
     session: Literal["split", "shared"] = "split"
     journal_sync: Literal["interval", "always"] = "interval"
     sqlite: bool = True  # orders, fills and decisions also as tables, in orders.sqlite beside the journal
+    wait: Literal["runtime", "block", "yield", "spin"] = (
+        "runtime"  # how this stage waits: as runtime.wait says, or as here; spin: it takes a core for itself
+    )
     rehearse_every_ms: Count = 5  # at most so often an idle stage walks a decision's way in play; 0: never
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bus.messages import MESSAGE_VERSION, Signal
+from bus.messages import MESSAGE_VERSION, Signal, decode, encode
 from config.schema import Config
 from consensus.weights import ML, SOURCES, Weights
 from execution.broker import BrokerError, BrokerOrder
@@ -109,14 +109,13 @@ class Rehearsal:
 
     def _vote(self, source: str, market_ns: int) -> SignalSeen:
         now_ns, number = self._now_ns, self._number
-        return SignalSeen(
-            now_ns,
-            market_ns,
-            Signal(
-                MESSAGE_VERSION, source, number, 0, 0, number, market_ns, now_ns, now_ns, now_ns, 1.0, 1.0, 1_000,
-                market_ns + VALID_NS,
-            ),
+        signal = Signal(
+            MESSAGE_VERSION, source, number, 0, 0, number, market_ns, now_ns, now_ns, now_ns, 1.0, 1.0, 1_000,
+            market_ns + VALID_NS,
         )  # fmt: skip
+        heard = decode(encode(signal))
+        assert isinstance(heard, Signal)
+        return SignalSeen(now_ns, market_ns, heard)
 
     def _take(self, event: Input, now_ns: int, market_ns: int) -> None:
         """As the stage does, without its journal, and with a broker that refuses."""

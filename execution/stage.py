@@ -15,6 +15,7 @@ everything but send.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 from bus.messages import TOPIC_SIGNAL
@@ -47,6 +48,7 @@ UPSTREAM_EVERY_NS = 50 * MS
 SHOW_EVERY_NS = 5 * MS
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
+SWITCH_S = 0.0001  # longest that a thread beside this one (journal, tables, callbacks) keeps the interpreter from it
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
 
 
@@ -61,10 +63,13 @@ class ExecutionStage(Stage):
         self._keeper: JournalKeeper | None = None
         self._sleeper: Sleeper | None = None
         self._machine: Machine | None = None
+        self._switch_s = 0.0
 
     def on_start(self, context: StageContext) -> None:
         """Recover from the journal, log in, and ask the broker. Entries stay closed until both sides agree."""
         self._context = context
+        self._switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         config = context.config
         contracts = contracts_of(config)
         self._inputs: deque[Input] = deque()
@@ -131,7 +136,10 @@ class ExecutionStage(Stage):
         self._watch.listen(bool(self._machine.ledger.live))
         self._rehearse()
         left_ns = min(timeout_ns, self._deadline_ns() - self._context.clock.monotonic_ns())
-        if left_ns <= 0 or self._context.config.runtime.wait != "block":
+        if left_ns <= 0:
+            return
+        if self._context.waits != "block":
+            self._context.wait(left_ns)
             return
         self._sleeper.sleep(-(-left_ns // 1_000_000))
 
@@ -151,6 +159,8 @@ class ExecutionStage(Stage):
         """No entries any more, working ones cancelled; positions and their stops stay. See the module's text."""
         if self._machine is not None and self._broker is not None:
             self._stop_entries()
+        if self._switch_s:
+            sys.setswitchinterval(self._switch_s)
         if self._sleeper is not None:
             self._sleeper.close()
         if self._broker is not None:

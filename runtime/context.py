@@ -16,7 +16,7 @@ from runtime.clock import Clock, SharedClock
 from runtime.logs import open_log
 from runtime.run_info import RunInfo, read_run
 from runtime.topology import BY_NAME, SIGNAL_SOURCES
-from runtime.wait import wait_policy
+from runtime.wait import wait_policy, waits_of
 from shm import counters as words
 from shm.counters import RunCounters, StageCounters
 from shm.doorbell import Bell, Doorbells
@@ -52,7 +52,8 @@ class StageContext:
         self.clock: Clock = SharedClock(run)
         self.bell = Bell(doorbells, self.spec.number)
         self.log: logging.Logger = open_log(self.run_folder / "logs", name, self.epoch, self.config.runtime.log_level)
-        self.wait = wait_policy(self.config.runtime.wait, self.bell)
+        self.waits = waits_of(self.config, name)
+        self.wait = wait_policy(self.waits, self.bell)
         self._no_command = np.zeros(1, np.uint64)
         self.bell.watch(
             self.counters.word_address(words.STAGE_COMMAND), int(self._no_command.ctypes.data), self._no_command

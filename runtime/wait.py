@@ -1,7 +1,7 @@
 """How a stage waits when there is nothing to do: asleep at its bell, giving up the processor, or spinning.
 
 `block` costs nothing while idle and about 15 us to wake; `spin` answers at once and burns a core; `yield` lies between.
-The choice is `runtime.wait` in the configuration.
+The choice is `runtime.wait` in the configuration; execution may have one of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from config.schema import Config
 from shm.doorbell import Bell
+
+
+def waits_of(config: Config, stage: str) -> str:
+    """How that stage waits: block, yield or spin."""
+    own = config.execution.wait if stage == "execution" else "runtime"
+    return config.runtime.wait if own == "runtime" else own
 
 
 def wait_policy(name: str, bell: Bell) -> Callable[[int], None]:

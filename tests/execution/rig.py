@@ -121,6 +121,9 @@ class HandContext:
         self.readers = {"trades": HandReader(TRADE), "book": HandReader(BOOK)}
         self.upstream: dict[str, str] = {}
         self.others = {"features.unready_0": 0}  # counters of other stages
+        self.waits = "block"
+        self.waited: list[int] = []
+        self.wait = self.waited.append
         self.bell = SimpleNamespace(
             wait=lambda: None,
             watch=lambda shared, own, keep: None,

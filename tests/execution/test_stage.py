@@ -605,6 +605,16 @@ def test_every_change_of_an_order_is_told_once(make: Callable[..., Rig]) -> None
     assert told[-1][:2] == (2, "working") and (1, "filled", 2) in told
 
 
+@pytest.mark.parametrize("waits", ["yield", "spin"])
+def test_with_a_core_of_its_own_it_does_not_sleep(make: Callable[..., Rig], waits: str) -> None:
+    rig = make()
+    rig.context.waits = waits
+    assert rig.stage._sleeper is not None
+    rig.stage._sleeper.sleep = pytest.fail  # type: ignore[method-assign, assignment]
+    rig.stage.wait(5 * MS)
+    assert rig.context.waited == [5 * MS]
+
+
 def test_the_market_wakes_it_only_while_a_bracket_lives(make: Callable[..., Rig]) -> None:
     rig = make()
     book = rig.context.readers["book"]

@@ -21,10 +21,12 @@ from runtime.logs import open_log
 from runtime.restart_policy import FIRST_DELAYS_S, RestartPolicy
 from runtime.secrets import FIELDS, MissingCredentials, credentials
 from runtime.sessions import session_days, trading_span_before
+from runtime.wait import waits_of
 from runtime.watchdog import FINE, Watchdog
 from shm.counters import RUNNING, STARTING
 
 SECOND = 1_000_000_000
+replace = msgspec.structs.replace
 WDO = Instrument(symbol="WDOFUT", tick=0.5, point_value=10.0)
 
 
@@ -173,3 +175,12 @@ def test_a_stage_without_input_or_with_progress_is_never_spinning(steps: list[tu
         published += comes
         progress += comes or works  # what comes is worked on within the second
         assert dog.look(now_ns, RUNNING, False, now_ns, progress, published) == FINE
+
+
+def test_execution_may_wait_in_another_way_than_the_rest() -> None:
+    config = load()
+    assert [waits_of(config, name) for name in ("features", "execution")] == ["block", "block"]
+    own = replace(config, execution=replace(config.execution, wait="spin"))
+    assert [waits_of(own, name) for name in ("features", "execution")] == ["block", "spin"]
+    rest = replace(config, runtime=replace(config.runtime, wait="yield"))
+    assert [waits_of(rest, name) for name in ("features", "execution")] == ["yield", "yield"]
