@@ -215,16 +215,20 @@ def run_status(args: argparse.Namespace) -> int:
 
 
 def run_restart(args: argparse.Namespace) -> int:
-    from runtime.current import NoRun, request_restart
+    from runtime.current import NoRun, attach_current, request_restart
+    from runtime.topology import companions_of
 
     try:
         epoch = request_restart(Path(args.runs), args.stage)
+        together = companions_of(args.stage, attach_current(Path(args.runs))[0].config)
     except (NoRun, TimeoutError) as error:
         complain(str(error))
         return EXIT_UNCLEAN
     except KeyError as error:
         complain(str(error.args[0]))
         return EXIT_USAGE
+    if len(together) > 1:
+        say(f"{' and '.join(together)} share a process and its session, so both were restarted")
     say(f"{args.stage} runs again, incarnation {epoch}")
     return EXIT_CLEAN
 

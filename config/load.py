@@ -151,6 +151,11 @@ def _check_whole(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: the agents' start weights in $.consensus add up to {total:g}, not 1")
     if abs(agents.ml_weight + agents.agents_weight - 1.0) > 1e-9:
         raise ConfigError(f"{path}: $.consensus.ml_weight and agents_weight add up to more or less than 1")
+    if config.execution.session == "shared" and config.execution.gateway == "process":
+        raise ConfigError(
+            f"{path}: $.execution.session = 'shared' and $.execution.gateway = 'process' exclude each other: the shared "
+            "session stands in execution's own process; set one of them back to 'split' or 'inproc'"
+        )
     if config.execution.max_quantity > config.risk.max_position:
         raise ConfigError(
             f"{path}: $.execution.max_quantity ({config.execution.max_quantity}) is above "

@@ -229,6 +229,8 @@ class Execution(_Section):
     on_opposite: Literal["exit", "reverse"] = "exit"  # reverse: enter the other side as soon as we are flat
     max_quantity: AtLeastOne = 1  # contracts at confidence 1
     gateway: Literal["inproc", "process"] = "inproc"  # process: the order session in a process without ZeroMQ's threads
+    # split: market data and routing each in a session of their own, in the processes of ingest and execution; shared: one
+    # full login for both, in one process, for licences that allow one session for each activation key
     session: Literal["split", "shared"] = "split"
     journal_sync: Literal["interval", "always"] = "interval"
     sqlite: bool = True  # orders, fills and decisions also as tables, in orders.sqlite beside the journal

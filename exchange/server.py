@@ -276,7 +276,11 @@ class Server:
             return LOGIN_BAD_PASSWORD
         if session_faults.key_taken(self.faults, full):
             return LOGIN_REFUSED
-        for other in [each for each in self._logged_in() if (each.key, each.full) == (key, full)]:
+        for other in [
+            each
+            for each in self._logged_in()
+            if session_faults.excludes(self.faults, (each.key, each.full), (key, full))
+        ]:
             # its process may have died: then its socket says so, and the key is free again
             self._guarded(other, self._serve, other, selectors.EVENT_READ, moment)
             if other.number in self._sessions:

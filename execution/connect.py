@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from execution.contracts import contracts_of
 from execution.profitdll_broker import AccountUnknown, ProfitDllBroker
-from profitdll.errors import DllNotFound, LoginRefused, MissingExport, SessionTimeout, WrongBitness
+from profitdll.errors import DllError, DllNotFound, LoginRefused, MissingExport, SessionTimeout, WrongBitness
 from profitdll.routing import Account
 from runtime.context import StageContext
+from runtime.dll_session import refused_login, session_maker
 from runtime.secrets import MissingCredentials, credentials
 from runtime.stage import Refusal
 from shm.doorbell import MAX_SLEEP_NS
@@ -27,8 +28,6 @@ def connect(context: StageContext, changed: Callable[[int, str], None]) -> Profi
             "execution.gateway = 'process' and execution.session = 'shared' exclude each other: the gateway's process"
             " has a session of its own; set gateway = 'inproc' or session = 'split'"
         )
-    if execution.session != "split":
-        raise Refusal("execution.session = 'shared' is not built yet: set it to 'split', with a second session")
     server = None
     if context.info.simulated:
         server = ("127.0.0.1", _exchange_port(context))
@@ -40,14 +39,19 @@ def connect(context: StageContext, changed: Callable[[int, str], None]) -> Profi
             credentials(config.mode, simulated=context.info.simulated),
             changed,
             server,
+            session_maker(context),
         )
         try:
             broker.open(config.dll.connect_timeout_s, context.beat)
-        except (LoginRefused, AccountUnknown, SessionTimeout):
+        except (LoginRefused, AccountUnknown, SessionTimeout, DllError):
             broker.close()
             raise
     except (LoginRefused, AccountUnknown, MissingCredentials, DllNotFound, WrongBitness, MissingExport) as error:
-        raise Refusal(f"the order session cannot be opened: {error}") from error
+        raise Refusal(f"the order session cannot be opened: {refused_login(error, config)}") from error
+    except DllError as error:
+        if context.epoch == 0:  # nothing that a restart mends
+            raise Refusal(f"the order session cannot be opened: {refused_login(error, config)}") from error
+        raise
     return broker
 
 

@@ -18,7 +18,7 @@ from profitdll.errors import DllError, SessionTimeout
 from profitdll.library import load
 from profitdll.routing import Account, OrderDetails, Routing, not_yet_known
 from profitdll.session import Credentials as Login
-from profitdll.session import Session
+from profitdll.session import MakeSession, Session
 from runtime.secrets import Credentials
 
 WAIT_SLICE_S = 0.2
@@ -39,8 +39,10 @@ class ProfitDllBroker:
         credentials: Credentials,
         changed: Callable[[int, str], None],
         server: tuple[str, int] | None = None,
+        make_session: MakeSession = Session,
     ) -> None:
-        """path: of the library, empty: the simulator; server: host and port of the simulated exchange.
+        """path: of the library, empty: the simulator; server: host and port of the simulated exchange; make_session:
+        gives the session, which others of this process may share.
 
         changed: called on the DLL's thread with (local id, permanent id) of an order that changed.
         """
@@ -50,7 +52,7 @@ class ProfitDllBroker:
         self._contracts = tuple(contracts)
         self._account = account
         library = load(path)
-        self._session = Session(
+        self._session = make_session(
             library,
             Login(credentials.key, credentials.user, credentials.password),
             full=True,

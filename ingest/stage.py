@@ -1,8 +1,9 @@
-"""The ingest stage: one market-data session with the DLL, whose native callbacks write the rings.
+"""The ingest stage: market data of the DLL, whose native callbacks write the rings.
 
 The stage's own thread does what is rare: login, history, gaps, the market clock, watching the connection. While
 history is fetched, live events of the symbol are held; then come the candles of history, a gap record if something
-was missed, the trades that history gave back, what was held, and the market as it goes on.
+was missed, the trades that history gave back, what was held, and the market as it goes on. The session is its own, with
+market data only, or its part of one that it shares with execution's orders; it does not know which.
 
 It must never touch a ring without the context's lock, nor call a request of the DLL from a callback.
 """
@@ -25,10 +26,11 @@ from profitdll.constants import MARKET_CONNECTED, StateType
 from profitdll.errors import DllError, LoginRefused, ProfitDllError, SessionTimeout
 from profitdll.library import load
 from profitdll.market import Market
-from profitdll.session import Credentials, NativeCallbacks, Session
+from profitdll.session import AnySession, Credentials, NativeCallbacks
 from runtime import secrets
 from runtime.clock import set_market_clock
 from runtime.context import StageContext
+from runtime.dll_session import refused_login, session_maker
 from runtime.stage import Refusal, Stage
 from shm.layouts import GAP_CONNECTION_LOST, GAP_FEED_SILENT, GAP_INGEST_RESTART
 from shm.ring import RingWriter
@@ -44,7 +46,7 @@ class IngestStage(Stage):
     name = "ingest"
 
     def __init__(self) -> None:
-        self._session: Session | None = None
+        self._session: AnySession | None = None
         self._native: NativeContext | None = None
         self._next_clock_ns = 0
         self._losses = 0  # of the connection; counted where the DLL says so
@@ -113,7 +115,7 @@ class IngestStage(Stage):
             trade=on_trade.address, history_trade=on_history_trade.address, price_depth=on_depth.address
         )
         server = ("127.0.0.1", context.exchange_port()) if context.info.simulated else None
-        self._session = Session(
+        self._session = session_maker(context)(
             self._library,
             Credentials(who.key, who.user, who.password),
             full=False,
@@ -128,9 +130,9 @@ class IngestStage(Stage):
         try:
             self._session.open()
             self._session.wait_connected(context.config.dll.connect_timeout_s)
-        except (LoginRefused, SessionTimeout) as error:
+        except (LoginRefused, SessionTimeout, DllError) as error:
             if context.epoch == 0:
-                raise Refusal(str(error)) from error
+                raise Refusal(refused_login(error, context.config)) from error
             raise
 
     def _on_progress(self, percent: int) -> None:

@@ -142,12 +142,13 @@ MARKET_CONNECTED = frozenset({4, 5, 6})  # 5 and 6 are complaints about slow cal
 MARKET_SLOW = frozenset({5, 6})
 ACTIVATION_VALID = 0
 
+LOGIN_NO_REASON = 200  # also what a second session of one key is told
 LOGIN_ERRORS = {
     1: "the login is invalid: check the user name and the activation key",
     2: "the password is wrong: set the right one, and mind that repeated failures block the user",
     3: "the user is blocked: have the broker or Nelogica unblock it",
     4: "the password has expired: set a new one in the broker's own terminal",
-    200: "the server gave no reason: try again, then ask Nelogica's support",
+    LOGIN_NO_REASON: "the server gave no reason: try again, then ask Nelogica's support",
 }
 
 MARKET_STATES = {

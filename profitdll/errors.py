@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profitdll.constants import LOGIN_ERRORS, explain, name_of
+from profitdll.constants import LOGIN_ERRORS, LOGIN_NO_REASON, explain, name_of
 
 
 class ProfitDllError(Exception):
@@ -37,7 +37,7 @@ class LoginRefused(ProfitDllError):
     """The server does not let this user in. `code` is the login error."""
 
     def __init__(self, code: int, what: str = "") -> None:
-        super().__init__(what or f"login refused ({code}): {LOGIN_ERRORS.get(code, LOGIN_ERRORS[200])}")
+        super().__init__(what or f"login refused ({code}): {LOGIN_ERRORS.get(code, LOGIN_ERRORS[LOGIN_NO_REASON])}")
         self.code = code
 
 

@@ -15,11 +15,13 @@ import ctypes
 import threading
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Protocol
 
 from profitdll import constants as c
+from profitdll import login_states
 from profitdll.callbacks import CallbackSet, Listener
 from profitdll.constants import StateType
-from profitdll.errors import DllError, LoginRefused, SessionError, SessionTimeout, checked
+from profitdll.errors import DllError, SessionError, SessionTimeout, checked
 from profitdll.library import Library
 
 
@@ -43,6 +45,44 @@ class NativeCallbacks:
     trade: int = 0
     history_trade: int = 0
     price_depth: int = 0
+
+    def by_setter(self) -> dict[str, int]:
+        """Setter -> address, 0 where there is none."""
+        return {
+            "SetTradeCallbackV2": self.trade,
+            "SetHistoryTradeCallbackV2": self.history_trade,
+            "SetPriceDepthCallback": self.price_depth,
+        }
+
+
+class AnySession(Protocol):
+    """What a user of a session sees of it, whether it is the user's own or shared with others (profitdll.sharing)."""
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def wait_connected(self, timeout_s: float) -> None: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    def missing(self) -> str: ...
+
+
+class MakeSession(Protocol):
+    """Gives a session that is not open yet; `Session` itself is one. full: whether its user needs routing."""
+
+    def __call__(
+        self,
+        library: Library,
+        credentials: Credentials,
+        *,
+        full: bool,
+        native: NativeCallbacks | None = None,
+        listener: Listener | None = None,
+        server: tuple[str, int] | None = None,
+    ) -> AnySession: ...
 
 
 _finalised: set[str] = set()  # libraries whose session ended in this process
@@ -114,10 +154,18 @@ class Session:
     def _registrations(self) -> dict[str, int]:
         python = self._callbacks.market | (self._callbacks.routing if self._full else {})
         found = {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in python.items()}
-        found["SetTradeCallbackV2"] = self._native.trade
-        found["SetHistoryTradeCallbackV2"] = self._native.history_trade
-        found["SetPriceDepthCallback"] = self._native.price_depth
+        found |= self._native.by_setter()
         return {name: address for name, address in found.items() if address}
+
+    def install(self, native: NativeCallbacks) -> None:
+        """Register other native callbacks while the session is open, before their events are subscribed for.
+
+        What was registered before may still be running when this returns: its memory stays until the session is
+        closed. Raises DllError.
+        """
+        self._native = native
+        for setter, address in native.by_setter().items():
+            checked(setter, getattr(self._library.dll, setter)(address or None))
 
     def close(self) -> None:
         """Unregister, finalise, and only then let the callbacks go. Safe to call again. Never from a callback."""
@@ -134,19 +182,29 @@ class Session:
             with self._changed:
                 self._states.clear()
 
-    def wait_connected(self, timeout_s: float) -> None:
-        """Block until all states are good. Raises LoginRefused with the mend, SessionTimeout with what is missing."""
+    def wait_connected(self, timeout_s: float, routing: bool | None = None) -> None:
+        """Block until all states are good. Raises LoginRefused with the mend, SessionTimeout with what is missing.
+
+        routing: whether it counts; None: as the login has it.
+        """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._refusal() is not None or self.connected, timeout_s):
-                raise SessionTimeout(f"not connected after {timeout_s:g} s: {self.missing()}")
-            refusal = self._refusal()
+            done = self._changed.wait_for(
+                lambda: login_states.refusal(self._states) is not None or self.is_connected(routing), timeout_s
+            )
+            if not done:
+                raise SessionTimeout(f"not connected after {timeout_s:g} s: {self.missing(routing)}")
+            refusal = login_states.refusal(self._states)
         if refusal is not None:
             raise refusal
 
     @property
     def connected(self) -> bool:
         """Login, market data and (with routing) the routing server are all there."""
-        return not self._missing()
+        return self.is_connected()
+
+    def is_connected(self, routing: bool | None = None) -> bool:
+        """As `connected`; routing: whether it counts, None: as the login has it."""
+        return not self._missing(routing)
 
     @property
     def market_slow(self) -> bool:
@@ -159,31 +217,12 @@ class Session:
         with self._changed:
             return dict(self._states)
 
-    def missing(self) -> str:
+    def missing(self, routing: bool | None = None) -> str:
         """What keeps the session from being connected, in words; empty when nothing does."""
-        return ", ".join(self._missing())
+        return ", ".join(self._missing(routing))
 
-    def _missing(self) -> list[str]:
-        states, found = self._states, []
-        if states.get(StateType.LOGIN) != c.LOGIN_CONNECTED:
-            found.append("no answer to the login (is the server reachable?)")
-        if self._full and states.get(StateType.ROUTING) not in c.ROUTING_CONNECTED:
-            found.append(f"routing is not connected (state {states.get(StateType.ROUTING, 'unknown')})")
-        market = states.get(StateType.MARKET_DATA)
-        if market not in c.MARKET_CONNECTED:
-            said = "unknown" if market is None else c.MARKET_STATES.get(market, str(market))
-            found.append(f"market data are not connected ({said})")
-        if states.get(StateType.ACTIVATION) != c.ACTIVATION_VALID:
-            found.append("the activation key is not confirmed")
-        return found
-
-    def _refusal(self) -> LoginRefused | None:
-        login, activation = self._states.get(StateType.LOGIN, 0), self._states.get(StateType.ACTIVATION, 0)
-        if login != c.LOGIN_CONNECTED:
-            return LoginRefused(login)
-        if activation != c.ACTIVATION_VALID:
-            return LoginRefused(activation, f"the activation key is not valid ({activation}): ask Nelogica to renew it")
-        return None
+    def _missing(self, routing: bool | None) -> list[str]:
+        return login_states.missing(self._states, self._full if routing is None else routing)
 
     def _on_state(self, kind: int, value: int) -> None:
         with self._changed:

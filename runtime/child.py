@@ -1,5 +1,7 @@
 """The main program of a stage's process: `python -m runtime.child STAGE RUN_FOLDER`, started by the launcher only.
 
+`STAGE+STAGE` are stages that share a process; the first of them is its host (`hosting`).
+
 The project's folder stands first on `sys.path`, so that no installed package of the name `models` or `bus` comes in
 between. Ctrl-C is the supervisor's: it tells the stages to stop by their command word.
 """
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runtime.stage import Stage
 
+JOIN = "+"  # between the names of stages that share a process
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -30,8 +33,8 @@ def make_stage(name: str) -> Stage:
     return stage
 
 
-def main(name: str, run_folder: str, make: Callable[[str], Stage] = make_stage) -> int:
-    """Be that stage until it ends; returns the exit code. `make` gives the stage object."""
+def main(names: str, run_folder: str, make: Callable[[str], Stage] = make_stage) -> int:
+    """Be that stage, or those, until the end; returns the exit code. `make` gives a stage object."""
     if sys.path[0] != str(PROJECT):
         sys.path.insert(0, str(PROJECT))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -39,12 +42,18 @@ def main(name: str, run_folder: str, make: Callable[[str], Stage] = make_stage) 
     from runtime.stage import run
     from shm import counters as words
 
-    context = StageContext.attach(name, Path(run_folder))
-    context.counters.words[words.STAGE_PID] = os.getpid()
+    contexts = [StageContext.attach(name, Path(run_folder)) for name in names.split(JOIN)]
+    for context in contexts:
+        context.counters.words[words.STAGE_PID] = os.getpid()
     try:
-        return run(make(name), context)
+        if len(contexts) == 1:
+            return run(make(names), contexts[0])
+        from runtime.hosting import host
+
+        return host([(make(context.name), context) for context in contexts])
     finally:
-        context.close()
+        for context in contexts:
+            context.close()
 
 
 if __name__ == "__main__":

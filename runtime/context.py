@@ -28,6 +28,7 @@ from shm.segment import Segment, supervisor_lives
 
 if TYPE_CHECKING:
     from bus.sockets import Publisher, Subscriber
+    from profitdll.sharing import SharedSession
 
 PORT_PATIENCE_NS = 5_000_000_000
 STALE_HEARTBEAT_NS = 1_000_000_000
@@ -54,6 +55,7 @@ class StageContext:
         self.log: logging.Logger = open_log(self.run_folder / "logs", name, self.epoch, self.config.runtime.log_level)
         self.waits = waits_of(self.config, name)
         self.wait = wait_policy(self.waits, self.bell)
+        self.shared_session: SharedSession | None = None  # that of its process, when stages share one
         self._no_command = np.zeros(1, np.uint64)
         self.bell.watch(
             self.counters.word_address(words.STAGE_COMMAND), int(self._no_command.ctypes.data), self._no_command

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime.clock import monotonic_ns, sleep_s
 from runtime.run_info import CURRENT, RunInfo, read_run
-from runtime.topology import BY_NAME
+from runtime.topology import BY_NAME, companions_of
 from shm import counters as words
 from shm.counters import RunCounters
 from shm.segment import SegmentError, supervisor_lives
@@ -32,21 +32,23 @@ def attach_current(folder: Path) -> tuple[RunInfo, RunCounters]:
 def request_restart(folder: Path, stage: str, timeout_s: float = 60.0) -> int:
     """Ask for a restart and wait until the stage runs in a new incarnation; returns that incarnation's number.
 
-    Raises NoRun, KeyError for an unknown stage, TimeoutError.
+    Stages that share its process (`topology.companions_of`) restart with it, and are waited for too. Raises NoRun,
+    KeyError for an unknown stage, TimeoutError.
     """
     if stage not in BY_NAME:
         raise KeyError(f"there is no stage {stage!r}; there are {', '.join(BY_NAME)}")
     if stage == "exchange":
         raise KeyError("the simulated exchange cannot be restarted: its orders and its market would be gone")
-    _, run = attach_current(folder)
+    info, run = attach_current(folder)
     block = run.stage(BY_NAME[stage].number)
     if int(block.words[words.STAGE_STATE]) == words.EMPTY:
         raise KeyError(f"stage {stage!r} is not part of this run")
     before = int(block.words[words.STAGE_EPOCH])
+    blocks = [run.stage_words(BY_NAME[name].number) for name in companions_of(stage, info.config)]
     block.words[words.STAGE_REQUEST] = words.REQUEST_RESTART
     give_up_ns = monotonic_ns() + int(timeout_s * 1e9)
     while monotonic_ns() < give_up_ns:
-        if int(block.words[words.STAGE_EPOCH]) > before and int(block.words[words.STAGE_STATE]) == words.RUNNING:
+        if all(each[words.STAGE_EPOCH] > before and each[words.STAGE_STATE] == words.RUNNING for each in blocks):
             return int(block.words[words.STAGE_EPOCH])
         sleep_s(0.02)
     raise TimeoutError(f"{stage} was not running again after {timeout_s:g} s; see the supervisor's terminal")

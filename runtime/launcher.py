@@ -4,6 +4,9 @@ It creates every shared segment and removes them at the end, however the end com
 run with that stage's own words. A stage that dies, or whose heartbeat stops, is started again; the others go on, and
 the trade gate keeps entries back meanwhile. Stages are told to stop by a word in shared memory, never by a signal
 alone.
+
+Stages that share a process (`topology.processes_of`) live and die together: what ends or restarts one does it to all of
+them, and each gets a new incarnation. They still stop one after the other, each in its place of the order.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pathlib import Path
 
 from bus.keys import make_run_keys
 from config.schema import Config
+from runtime.child import JOIN
 from runtime.clock import monotonic_ns, sleep_s
 from runtime.context import CHECKPOINT_HASH, LAST_WORDS
 from runtime.files import replace_file
@@ -26,7 +30,7 @@ from runtime.ports import NoPort, free_ports
 from runtime.restart_policy import RestartPolicy
 from runtime.run_info import CURRENT, RunInfo, read_run
 from runtime.stage import DRAIN_NS, EXIT_CLEAN, EXIT_REFUSED
-from runtime.topology import STAGES, StageSpec, rings_of, stages_of
+from runtime.topology import BY_NAME, STAGES, StageSpec, processes_of, rings_of, stages_of
 from runtime.watchdog import Watchdog
 from shm import counters as words
 from shm.atomics import read_word
@@ -40,6 +44,7 @@ from shm.segment import Segment, SegmentError, remove_dead_runs, run_prefix, sup
 START_TIMEOUT_NS = 120_000_000_000
 STOP_TIMEOUT_NS = DRAIN_NS + 5_000_000_000
 POLL_S = 0.02
+ENDED = (words.STOPPED, words.FAILED)
 CHILD = "runtime.child"  # the main program of a stage's process
 
 
@@ -49,9 +54,9 @@ class LaunchError(RuntimeError):
 
 @dataclass
 class Child:
-    """One stage's process and what is known of it."""
+    """One process, the stages in it (nearly always one), and what is known of it."""
 
-    spec: StageSpec
+    specs: tuple[StageSpec, ...]  # the first is the host: its name is that of the file of output
     policy: RestartPolicy
     process: subprocess.Popen[bytes] | None = None
     epoch: int = -1
@@ -59,8 +64,13 @@ class Child:
     stopping: bool = False
     restart_requested: bool = False
     gave_up: bool = False
-    watchdog: Watchdog = field(default_factory=lambda: Watchdog(0, 0, 0))
+    watchdogs: dict[str, Watchdog] = field(default_factory=dict)  # of each stage
     exit_code: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return " and ".join(spec.name for spec in self.specs)
 
     @property
     def running(self) -> bool:
@@ -88,7 +98,8 @@ class Launcher:
         self._only = only
         self._segments: list[Segment] = []
         self.rings: dict[str, Segment] = {}
-        self.children: dict[str, Child] = {}
+        self.processes: list[Child] = []
+        self.children: dict[str, Child] = {}  # stage -> its process
         self.run: RunCounters
         self.doorbells: Doorbells
         self.restarts = 0
@@ -104,15 +115,16 @@ class Launcher:
             except (SegmentError, NoPort) as error:  # no memory, or no port: nothing to mend here
                 raise LaunchError(str(error)) from error
             specs = [spec for spec in stages_of(self.config) if self._only is None or spec.name in self._only]
-            for spec in specs:
+            for process in processes_of(specs, self.config):
                 child = Child(
-                    spec, RestartPolicy(self.config.runtime.restart_limit, self.config.runtime.restart_window_s)
+                    process, RestartPolicy(self.config.runtime.restart_limit, self.config.runtime.restart_window_s)
                 )
-                self.children[spec.name] = child
-            for spec in specs:
-                self._spawn(self.children[spec.name])
-                if spec.name == "exchange":
-                    self._wait_running([spec.name])
+                self.processes.append(child)
+                self.children |= {spec.name: child for spec in process}
+            for child in self.processes:
+                self._spawn(child)
+                if child.specs[0].name == "exchange":
+                    self._wait_running(["exchange"])
             self._wait_running([spec.name for spec in specs])
         except BaseException:
             self.close()
@@ -155,26 +167,27 @@ class Launcher:
 
     def _spawn(self, child: Child) -> None:
         child.epoch += 1
-        block = self.block(child.spec)
-        block.words[words.STAGE_EPOCH] = child.epoch
-        block.words[words.STAGE_STATE] = words.STARTING
-        block.words[words.STAGE_COMMAND] = words.COMMAND_NONE
-        block.words[words.STAGE_HEARTBEAT_NS] = monotonic_ns()
+        for spec in child.specs:
+            block = self.block(spec)
+            block.words[words.STAGE_EPOCH] = child.epoch
+            block.words[words.STAGE_STATE] = words.STARTING
+            block.words[words.STAGE_COMMAND] = words.COMMAND_NONE
+            block.words[words.STAGE_HEARTBEAT_NS] = monotonic_ns()
         logs = self.folder / "logs"
         logs.mkdir(exist_ok=True)
         python, variables = python_command()
-        command = [python, "-m", CHILD, child.spec.name, str(self.folder)]
+        command = [python, "-m", CHILD, JOIN.join(spec.name for spec in child.specs), str(self.folder)]
         # out of reach of the terminal's Ctrl-C, Ctrl-Break and close: stages are told by their word
         flags = {"process_group": 0}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         environment = {**os.environ, **variables, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
-        with open(logs / f"{child.spec.name}.out", "ab") as output:
+        with open(logs / f"{child.specs[0].name}.out", "ab") as output:
             child.process = subprocess.Popen(
                 command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, **flags
             )  # type: ignore[call-overload]
         hung_ns = int(self.config.runtime.hung_after_s * 1e9)
-        child.watchdog = Watchdog(hung_ns, START_TIMEOUT_NS, STOP_TIMEOUT_NS)
+        child.watchdogs = {spec.name: Watchdog(hung_ns, START_TIMEOUT_NS, STOP_TIMEOUT_NS) for spec in child.specs}
         child.restart_at_ns = None
         child.stopping = False
         child.exit_code = None
@@ -198,48 +211,68 @@ class Launcher:
     # --- while running
 
     def step(self) -> None:
-        """Look at every stage once: deaths, silence, requests. Raises LaunchError when a stage refuses to go on."""
+        """Look at every process once: deaths, silence, requests. Raises LaunchError when a stage refuses to go on."""
         self.run.words[words.RUN_SUPERVISOR_HEARTBEAT_NS] = monotonic_ns()
-        for child in self.children.values():
-            self._take_request(child)
+        for child in self.processes:
+            self._take_requests(child)
             if child.process is not None and child.process.poll() is not None:
                 self._ended(child)
             elif child.running:
+                if child.stopping:
+                    self._stop_next(child)
                 self._watch(child)
             if child.restart_at_ns is not None and monotonic_ns() >= child.restart_at_ns:
                 self.restarts += 1
-                self.block(child.spec).words[words.STAGE_RESTARTS] += 1
+                for spec in child.specs:
+                    self.block(spec).words[words.STAGE_RESTARTS] += 1
                 self._spawn(child)
-                self.tell(f"{child.spec.name} started again (incarnation {child.epoch})")
+                self.tell(f"{child.name} started again (incarnation {child.epoch})")
 
-    def _take_request(self, child: Child) -> None:
-        block = self.block(child.spec)
-        if int(block.words[words.STAGE_REQUEST]) == words.REQUEST_RESTART:
+    def _take_requests(self, child: Child) -> None:
+        for spec in child.specs:
+            block = self.block(spec)
+            if int(block.words[words.STAGE_REQUEST]) != words.REQUEST_RESTART:
+                continue
             block.words[words.STAGE_REQUEST] = words.REQUEST_NONE
             if child.running and not child.stopping:
-                self.tell(f"{child.spec.name}: restart asked for")
+                others = " and ".join(each.name for each in child.specs if each is not spec)
+                self.tell(f"{spec.name}: restart asked for" + (f"; {others} shares its process" if others else ""))
                 child.restart_requested = True
-                self._command_stop(child)
+                child.stopping = True
+
+    def _living(self, child: Child) -> list[StageSpec]:
+        """The stages of a process that have not ended, in the order in which they stop."""
+        living = [spec for spec in child.specs if self.state(spec.name) not in ENDED]
+        return sorted(living, key=lambda spec: spec.stops)
+
+    def _stop_next(self, child: Child) -> None:
+        """Tell the next stage of a process that shall end to stop."""
+        for spec in self._living(child)[:1]:
+            if int(self.block(spec).words[words.STAGE_COMMAND]) != words.COMMAND_STOP:
+                self._command_stop(child, spec)
 
     def _watch(self, child: Child) -> None:
-        block = self.block(child.spec).words
-        problem = child.watchdog.look(
-            monotonic_ns(),
-            int(block[words.STAGE_STATE]),
-            child.stopping,
-            int(block[words.STAGE_HEARTBEAT_NS]),
-            int(block[words.STAGE_PROGRESS]),
-            sum(int(read_word(self.rings[ring].address + OFFSET_CURSOR)) for ring in child.spec.reads),
-        )
-        if problem:
-            self.tell(f"{child.spec.name} {problem}: ended by force")
-            self._kill(child)
+        """A stage that has ended need not beat while another of its process lives on."""
+        for spec in self._living(child) or child.specs:
+            block = self.block(spec).words
+            problem = child.watchdogs[spec.name].look(
+                monotonic_ns(),
+                int(block[words.STAGE_STATE]),
+                child.stopping,
+                int(block[words.STAGE_HEARTBEAT_NS]),
+                int(block[words.STAGE_PROGRESS]),
+                sum(int(read_word(self.rings[ring].address + OFFSET_CURSOR)) for ring in spec.reads),
+            )
+            if problem:
+                also = " with its process" if len(child.specs) > 1 else ""
+                self.tell(f"{spec.name} {problem}: ended by force{also}")
+                self._kill(child)
+                return
 
     def _ended(self, child: Child) -> None:
         assert child.process is not None
         child.exit_code = child.process.wait()
         child.process = None
-        block = self.block(child.spec)
         now_ns = monotonic_ns()
         if child.restart_requested:
             child.restart_requested = False
@@ -247,28 +280,33 @@ class Launcher:
             return
         reason = self.last_words(child)
         if child.exit_code == EXIT_REFUSED:
-            self.refusal = f"{child.spec.name}: {reason}"
+            self.refusal = reason if len(child.specs) > 1 else f"{child.name}: {reason}"
             raise LaunchError(self.refusal)
-        block.words[words.STAGE_STATE] = words.FAILED
-        if child.spec.name == "exchange":
+        for spec in child.specs:
+            self.block(spec).words[words.STAGE_STATE] = words.FAILED
+        if child.specs[0].name == "exchange":
             raise LaunchError(
                 f"the simulated exchange ended ({reason}): its orders and its market are gone, so this run cannot go on"
             )
         delay_s = child.policy.ended(now_ns)
         if delay_s is None:
             child.gave_up = True
-            self.tell(f"{child.spec.name} ended again ({reason}); restart limit reached, it stays down")
+            self.tell(f"{child.name} ended again ({reason}); restart limit reached, staying down")
         else:
             child.restart_at_ns = now_ns + int(delay_s * 1e9)
-            self.tell(f"{child.spec.name} ended ({reason}); starting it again")
+            self.tell(f"{child.name} ended ({reason}); starting again")
 
     def last_words(self, child: Child) -> str:
-        """Why an incarnation ended: its own words, else its exit code."""
-        path = self.folder / LAST_WORDS / f"{child.spec.name}-{child.epoch}.txt"
-        with contextlib.suppress(OSError):
-            if text := path.read_text(encoding="utf-8").strip():  # nothing in it: there was no room to write
-                return text
-        output = self.folder / "logs" / f"{child.spec.name}.out"
+        """Why an incarnation ended: its own words, else its exit code. Where stages share it, with their names."""
+        found = []
+        for spec in child.specs:
+            path = self.folder / LAST_WORDS / f"{spec.name}-{child.epoch}.txt"
+            with contextlib.suppress(OSError):
+                if text := path.read_text(encoding="utf-8").strip():  # nothing in it: there was no room to write
+                    found.append(f"{spec.name}: {text}" if len(child.specs) > 1 else text)
+        if found:
+            return "; ".join(found)
+        output = self.folder / "logs" / f"{child.specs[0].name}.out"
         code = child.process.returncode if child.process is not None else child.exit_code
         last = ""
         with contextlib.suppress(OSError):
@@ -281,27 +319,32 @@ class Launcher:
 
     def stop(self) -> None:
         """Stop the stages in their order, each told by its command word, by force only after a long silence."""
-        for order in sorted({child.spec.stops for child in self.children.values()}):
-            group = [child for child in self.children.values() if child.spec.stops == order]
-            for child in group:
+        specs = [BY_NAME[name] for name in self.children]
+        for order in sorted({spec.stops for spec in specs}):
+            group = [(self.children[spec.name], spec) for spec in specs if spec.stops == order]
+            for child, spec in group:
                 child.restart_at_ns = None
                 if child.running:
-                    self._command_stop(child)
-            for child in group:
-                self._await_end(child)
+                    self._command_stop(child, spec)
+            for child, spec in group:
+                self._await_end(child, spec)
 
-    def _command_stop(self, child: Child) -> None:
+    def _command_stop(self, child: Child, spec: StageSpec) -> None:
         child.stopping = True
-        self.block(child.spec).words[words.STAGE_COMMAND] = words.COMMAND_STOP
-        self.doorbells.ring(child.spec.number)
+        self.block(spec).words[words.STAGE_COMMAND] = words.COMMAND_STOP
+        self.doorbells.ring(spec.number)
 
-    def _await_end(self, child: Child) -> None:
+    def _await_end(self, child: Child, spec: StageSpec) -> None:
+        """Until a stage has ended, and its process too when it was the last one in there."""
         if child.process is None:
             return
         give_up_ns = monotonic_ns() + STOP_TIMEOUT_NS
         while child.process.poll() is None:
+            living = self._living(child)
+            if living and spec not in living:
+                return
             if monotonic_ns() > give_up_ns:
-                self.tell(f"{child.spec.name} did not stop; ended by force")
+                self.tell(f"{spec.name} did not stop; ended by force")
                 self._kill(child)
                 break
             sleep_s(POLL_S / 4)
@@ -315,7 +358,7 @@ class Launcher:
 
     def close(self) -> None:
         """End what still runs and remove every segment. Safe to call at any point, more than once."""
-        for child in self.children.values():
+        for child in self.processes:
             if child.running:
                 self._kill(child)
         for segment in self._segments:
@@ -329,11 +372,11 @@ class Launcher:
         return self.run.stage(spec.number)
 
     def state(self, name: str) -> int:
-        return int(self.block(self.children[name].spec).words[words.STAGE_STATE])
+        return int(self.block(BY_NAME[name]).words[words.STAGE_STATE])
 
     def clean(self) -> bool:
         """Whether the last incarnation of every stage stopped cleanly and none passed its restart limit."""
-        return all(child.exit_code == EXIT_CLEAN and not child.gave_up for child in self.children.values())
+        return all(child.exit_code == EXIT_CLEAN and not child.gave_up for child in self.processes)
 
 
 def living_run(pointer: Path) -> int | None:

@@ -1,10 +1,12 @@
 """Which stages there are, what each is called, where it stands in shared memory, and in what order they stop.
 
 A table, because launcher, monitor and stages must agree. The number of a stage is its bell and its block of counters.
+Each stage has a process of its own, but for those that share one session with the DLL.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from config.schema import Config
@@ -13,7 +15,7 @@ from shm.layouts import RINGS
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One process of the pipeline."""
+    """One stage of the pipeline."""
 
     name: str
     number: int  # bell and counter block
@@ -38,6 +40,7 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("execution", 9, "execution.stage:ExecutionStage", (), True, 1, ("trades", "book")),
 )
 BY_NAME = {spec.name: spec for spec in STAGES}
+SHARING = ("execution", "ingest")  # the users of a shared session; the first has its process's main thread
 SIGNAL_SOURCES = ("order_flow", "liquidity", "tape_reading", "footprint", "ml")
 GATEWAY_RINGS = ("commands", "reports")
 
@@ -58,3 +61,23 @@ def rings_of(config: Config) -> tuple[str, ...]:
     """The names of the rings (`shm.layouts.RINGS`) that a run of this configuration has."""
     left_out = () if config.execution.gateway == "process" else GATEWAY_RINGS
     return tuple(ring for ring in RINGS if ring not in left_out)
+
+
+def processes_of(specs: Sequence[StageSpec], config: Config) -> tuple[tuple[StageSpec, ...], ...]:
+    """Those stages as they stand in processes, in the order in which these start; the first of each is its host."""
+    sharing = SHARING if config.execution.session == "shared" else ()
+    together = tuple(BY_NAME[name] for name in sharing if BY_NAME[name] in specs)
+    found: list[tuple[StageSpec, ...]] = []
+    for spec in specs:
+        process = together if spec in together else (spec,)
+        if process not in found:
+            found.append(process)
+    return tuple(found)
+
+
+def companions_of(name: str, config: Config) -> tuple[str, ...]:
+    """All stages of the process of that stage, itself among them, in the order in which they stand there."""
+    for process in processes_of(stages_of(config), config):
+        if name in (names := tuple(spec.name for spec in process)):
+            return names
+    return (name,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exchange.faults.running import Running
-from exchange.faults.table import ConnectionLost, HistoryEmpty, HistoryStuck, KeyTaken, Sessions
+from exchange.faults.table import ConnectionLost, HistoryEmpty, HistoryStuck, KeyTaken, OneSession, Sessions
 from exchange.market import Array
 from profitdll.constants import NL_CODES
 
@@ -23,6 +23,12 @@ def key_taken(faults: Running, full: bool) -> bool:
     """Whether a login is refused as a second session of its key."""
     taken = faults.active(KeyTaken)
     return taken is not None and concerns(taken.sessions, full)
+
+
+def excludes(faults: Running, there: tuple[str, bool], login: tuple[str, bool]) -> bool:
+    """Whether a session that is there keeps a login out; each is (key, with routing)."""
+    same_key, same_kind = (ours == theirs for ours, theirs in zip(there, login, strict=True))
+    return same_key and (same_kind or faults.active(OneSession) is not None)
 
 
 def history(trades: Array, faults: Running) -> tuple[Array, int]:

@@ -107,6 +107,15 @@ class KeyTaken(Fault, tag="key_taken"):
     for_s: Seconds = 2.0
 
 
+class OneSession(Fault, tag="one_session"):
+    """A login is refused (state 200) while another session of its key is there, whatever its kind: a stricter licence.
+
+    Without it one session with routing and one without stand beside each other.
+    """
+
+    for_s: Seconds = 86_400.0
+
+
 class AbortHost(Fault, tag="abort_host"):
     """The library ends its process while a callback runs: inside TranslateTrade, or behind an order callback."""
 
@@ -188,7 +197,7 @@ class HistoryEmpty(Fault, tag="history_empty"):
 
 KINDS: tuple[type[Fault], ...] = (
     SlowAcknowledgement, Reject, DuplicateOrders, LateOrders, OutOfOrderOrders, DetailsFailing, WrongPassword,
-    ConnectionLost, KeyTaken, AbortHost,
+    ConnectionLost, KeyTaken, OneSession, AbortHost,
     FeedSilent, Burst, EditedTrades, ZeroTrades, AuctionLevels, BookGroups, FullBook, OfferPackets,
     HistoryStuck, HistoryEmpty,
 )  # fmt: skip
