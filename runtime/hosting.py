@@ -51,10 +51,12 @@ def host(hosted: Sequence[Hosted]) -> int:
         context.wait = wait_policy("block", context.bell)
     for guest in guests:
         guest.start()
-    live(*hosted[0])
-    for guest in guests:
-        guest.join()
-    shared.close()
+    try:
+        live(*hosted[0])
+    finally:
+        for guest in guests:
+            guest.join()
+        shared.close()
     return max(codes.values())
 
 

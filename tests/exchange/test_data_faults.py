@@ -161,6 +161,21 @@ def test_a_key_in_use_refuses_every_login(playing):
     assert exchange.client(key="new").of(protocol.LOGIN_REPLY)[0]["code"] == 0
 
 
+def test_a_key_may_hold_one_session_of_whichever_kind(playing):
+    exchange, _ = playing
+    market = exchange.client(key="new", full=False)
+    assert exchange.client(key="new").has(protocol.LOGIN_DONE), "usually one of each kind"
+    exchange.fault("one_session")
+    assert exchange.client(key="new").of(protocol.LOGIN_REPLY)[0]["code"] == 200
+    first = exchange.client(key="strict")
+    assert first.has(protocol.LOGIN_DONE)
+    assert exchange.client(key="strict", full=False).of(protocol.LOGIN_REPLY)[0]["code"] == 200
+    assert exchange.client(key="other", full=False).has(protocol.LOGIN_DONE), "another key is another licence"
+    first.socket.close()
+    assert exchange.client(key="strict", full=False).has(protocol.LOGIN_DONE), "the key is free again"
+    assert not market.ended, "who is there stays"
+
+
 def test_history_that_sticks_and_history_that_is_empty(playing):
     exchange, client = playing
     whole, code = history_of(exchange, client)
