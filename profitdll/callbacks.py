@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from profitdll import prototypes as p
+from profitdll import quiet
 
 _thread = threading.local()  # dies with the thread state, so it says whether the thread state is kept
 
@@ -45,6 +46,11 @@ class Listener:
     order_history: Callable[[int, str, str], None] = _nothing  # broker, account, sub account
     position: Callable[[int, str, str, str, str, int], None] = _nothing  # broker, account, sub, ticker, exchange, event
     account_list: Callable[[int, int], None] = _nothing  # broker, number of changed accounts
+
+    @property
+    def hears_daily(self) -> bool:
+        """Whether Python is called for the figures of the day, which come with nearly every trade."""
+        return self.daily is not _nothing
 
 
 class CallbackSet:
@@ -101,13 +107,10 @@ class CallbackSet:
             keep_thread_state()
             listener.account_list(broker, changed)
 
-        def on_tiny_book(_record: Any, _price: float, _quantity: int, _side: int) -> None:
-            keep_thread_state()  # the slot must hold a real function; the depth callback says more
-
         self.state = p.StateCallback(on_state)
         self.progress = p.ProgressCallback(on_progress)
-        self.daily = p.DailyCallback(on_daily)
-        self.tiny_book = p.TinyBookCallback(on_tiny_book)
+        self.daily = p.DailyCallback(on_daily if listener.hears_daily else quiet.on_daily.address)
+        self.tiny_book = p.TinyBookCallback(quiet.on_tiny_book.address)
         self.market: dict[str, Any] = {
             "SetStateCallback": self.state,
             "SetSerieProgressCallback": self.progress,

@@ -23,6 +23,8 @@ from profitdll.errors import SessionError
 from profitdll.library import Library
 from profitdll.session import Credentials, NativeCallbacks, Session
 
+TOLD = tuple(each.name for each in fields(Listener) if each.name != "daily")
+
 
 class SharedSession:
     """The one session of a process. `join` gives each user its part."""
@@ -43,7 +45,12 @@ class SharedSession:
         listener: Listener | None = None,
         server: tuple[str, int] | None = None,
     ) -> Part:
-        """A user's part, not open yet. full: whether it needs routing; the login has it in any case."""
+        """A user's part, not open yet. full: whether it needs routing; the login has it in any case.
+
+        Raises SessionError for a listener of the figures of the day: they would call Python at every trade.
+        """
+        if listener is not None and listener.hears_daily:
+            raise SessionError("a shared session does not tell the figures of the day: leave Listener.daily out")
         return Part(self, library, credentials, full, native, listener or Listener(), server)
 
     def enter(self, part: Part) -> None:
@@ -93,7 +100,7 @@ class SharedSession:
             part.credentials,
             full=True,
             native=part.native,
-            listener=Listener(**{each.name: self._teller(each.name) for each in fields(Listener)}),
+            listener=Listener(**{name: self._teller(name) for name in TOLD}),
             server=part.server,
         )
         session.open()

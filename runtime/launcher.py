@@ -201,7 +201,7 @@ class Launcher:
             for name in waiting:
                 child = self.children[name]
                 if child.process is not None and child.process.poll() is not None:
-                    raise LaunchError(f"{name} did not start: {self.last_words(child)}")
+                    raise LaunchError(f"{child.name} did not start: {self.last_words(child)}")
             if monotonic_ns() > give_up_ns:
                 raise LaunchError(
                     f"{', '.join(waiting)} not ready after {START_TIMEOUT_NS // 10**9} s; see {self.folder / 'logs'}"

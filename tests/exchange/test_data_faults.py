@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -171,7 +173,8 @@ def test_a_key_may_hold_one_session_of_whichever_kind(playing):
     assert first.has(protocol.LOGIN_DONE)
     assert exchange.client(key="strict", full=False).of(protocol.LOGIN_REPLY)[0]["code"] == 200
     assert exchange.client(key="other", full=False).has(protocol.LOGIN_DONE), "another key is another licence"
-    first.socket.close()
+    first.socket.shutdown(socket.SHUT_RDWR)
+    exchange.until(lambda: first.ended, "the end of the first session")
     assert exchange.client(key="strict", full=False).has(protocol.LOGIN_DONE), "the key is free again"
     assert not market.ended, "who is there stays"
 

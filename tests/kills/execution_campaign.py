@@ -1,12 +1,13 @@
 """The crash campaign of execution: it trades all the time, and dies by SIGKILL at random and at named instants.
 
-    python -m tests.kills.execution_campaign --kills 300 [--gateway process] [--faults] [--target resting] [--seed N] [--write]
+    python -m tests.kills.execution_campaign --kills 300 [--gateway process] [--faults] [--target resting]
+        [--shared] [--seed N] [--write]
 
 What must hold after each recovery and at the end is judged from the exchange's own record: see `judgement`.
 `--faults`: in most lives the exchange also misleads us about orders, in one of the ways of `FAULTS`. `--target
 resting`: targets rest at the exchange beside their stops. `--gateway process`: the order session lives in a process of its
 own, and at each death one of the two dies: the gateway at the broker's instants, execution at those of the journal, either
-at random. `--write` puts the table into docs/robustness.md.
+at random. `--shared`: ingest stands in execution's process, in the same session, and dies too. `--write` puts the table into docs/robustness.md.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from tests.kills.document import write_section
 from tests.kills.judgement import Exposure, exposure, intents_by_epoch, sent_twice
 from tests.kills.mortal import INSTANTS, OF_APART, OF_TARGETS, RANDOM, Call, Death, Died, read_diary, write_plan
 from tests.kills.small_world import SmallWorld
-from tests.kills.trading import WITHOUT_RECORDER, trading_config
+from tests.kills.trading import WITHOUT_RECORDER, trading_config, under_a_strict_licence
 
 MS = 1_000_000
 SLACK_NS = 1_000_000_000  # two listings a second apart; a busy machine
@@ -83,8 +84,11 @@ class Outcome:
     seconds: float = 0.0
 
 
-def campaign_config(folder: Path, target: Literal["local", "resting"] = "local", apart: bool = False) -> Config:
-    config = load(trading_config(folder, shift=4, more=WITHOUT_RECORDER, apart=apart))
+def campaign_config(
+    folder: Path, target: Literal["local", "resting"] = "local", apart: bool = False, shared: bool = False
+) -> Config:
+    path = trading_config(folder, shift=4, more=WITHOUT_RECORDER, apart=apart)
+    config = load(under_a_strict_licence(path, "shared") if shared else path)
     ticks = RESTING_TICKS if target == "resting" else config.execution.target_ticks
     return replace(config, execution=replace(config.execution, target=target, target_ticks=ticks))
 
@@ -300,6 +304,7 @@ def main() -> int:
     parser.add_argument("--gateway", choices=("inproc", "process"), default="inproc")
     parser.add_argument("--faults", action="store_true", help="the exchange misleads us about orders")
     parser.add_argument("--target", choices=("local", "resting"), default="local", help="where targets wait")
+    parser.add_argument("--shared", action="store_true", help="market data and orders in one session")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="qt-crash-", ignore_cleanup_errors=True) as scratch:
@@ -307,14 +312,15 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         run = folder / "runs" / "run"
         run.mkdir(parents=True)
-        config = campaign_config(folder, options.target, options.gateway == "process")
+        config = campaign_config(folder, options.target, options.gateway == "process", options.shared)
         outcome = ExecutionCampaign(config, run, options.seed, options.faults).run(options.kills)
     lines = as_markdown(outcome)
     sys.stdout.write("\n".join([*lines, f"{outcome.seconds:.0f} s", ""]))
     if options.write:
         section = "gateway" if options.gateway == "process" else "execution"
         section += "-faults" if options.faults else ""
-        write_section(section + "-resting" * (options.target == "resting"), lines)
+        section += "-resting" * (options.target == "resting") + "-shared" * options.shared
+        write_section(section, lines)
     return 1 if outcome.problems else 0
 
 

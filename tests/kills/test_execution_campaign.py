@@ -23,10 +23,11 @@ def campaign(
     faults: bool = False,
     target: Literal["local", "resting"] = "local",
     apart: bool = False,
+    shared: bool = False,
 ) -> Outcome:
     run = folder / "runs" / "run"
     run.mkdir(parents=True)
-    outcome = ExecutionCampaign(campaign_config(folder, target, apart), run, seed, faults).run(kills)
+    outcome = ExecutionCampaign(campaign_config(folder, target, apart, shared), run, seed, faults).run(kills)
     assert outcome.problems == []
     assert sum(outcome.kills.values()) == kills
     assert (outcome.twice, outcome.unknown) == (0, 0)
@@ -54,6 +55,12 @@ def test_a_hundred_deaths_while_the_exchange_misleads_us_about_orders(tmp_path: 
 @pytest.mark.timeout(3600)
 def test_a_hundred_deaths_with_resting_targets(tmp_path: Path) -> None:
     assert campaign(tmp_path, 7, 100, target="resting").targets_traded > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_fifty_deaths_with_market_data_in_the_same_session(tmp_path: Path) -> None:
+    campaign(tmp_path, 11, 50, shared=True)
 
 
 @pytest.mark.slow

@@ -48,3 +48,12 @@ def trading_config(
     often = "hung_after_s = 30.0\nrestart_limit = 100000\nrestart_window_s = 0.001"
     path.write_text(path.read_text("utf-8").replace("hung_after_s = 30.0", often), encoding="utf-8")
     return path
+
+
+def under_a_strict_licence(path: Path, session: str) -> Path:
+    """That configuration at an exchange that takes one session of a key, with `execution.session = session`."""
+    scenario = path.with_name("licence.toml")
+    scenario.write_text('[[fault]]\nname = "one_session"\n', encoding="utf-8")
+    text = path.read_text("utf-8").replace("[exchange]\n", f'[exchange]\nscenario = "{scenario.name}"\n')
+    path.write_text(text.replace("[execution]\n", f'[execution]\nsession = "{session}"\n'), encoding="utf-8")
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 
+from profitdll import quiet
 from profitdll.callbacks import CallbackSet, Listener
 from profitdll.structs import (
     TAssetIDRec,
@@ -53,6 +54,14 @@ def test_a_listener_without_hooks_hears_nothing() -> None:
     own = CallbackSet(Listener(), lambda *_: None)
     assert own.progress(TAssetIDRec("WDOFUT", "F", 0), 1) is None
     assert own.routing["SetOrderCallback"](TConnectorOrderIdentifier(0, 5, "CL")) is None
+
+
+def test_what_comes_with_every_trade_and_nobody_hears_calls_no_python() -> None:
+    own, record = CallbackSet(Listener(), lambda *_: None), TAssetIDRec("WDOFUT", "F", 0)
+    addresses = [ctypes.cast(each, ctypes.c_void_p).value for each in (own.daily, own.tiny_book)]
+    assert addresses == [quiet.on_daily.address, quiet.on_tiny_book.address]
+    assert own.daily(record, "28/11/2026", *[1.0] * 10, *[2] * 7) is None
+    assert own.tiny_book(record, 1.0, 1, 0) is None
 
 
 def test_keeping_the_thread_state_again_changes_nothing() -> None:

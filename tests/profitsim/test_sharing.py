@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from exchange import protocol as wire
+from profitdll.callbacks import Listener
 from profitdll.constants import NL_CODES, StateType
 from profitdll.errors import LoginRefused, SessionError
 from profitdll.library import Library
@@ -22,6 +24,11 @@ ORDER = {
     "account": b"12345", "broker": 7, "ticker": b"WDOFUT", "exchange": b"F", "quantity": 3, "leaves_quantity": 3,
     "price": 5000.0, "stop_price": -1.0, "side": 1, "order_type": 2, "date_ns": NOON_NS, "update_ns": NOON_NS,
 }  # fmt: skip
+
+
+def listener_of(rig: Rig) -> Listener:
+    """Hears all that a shared session tells."""
+    return replace(rig.listener(), daily=Listener().daily)
 
 
 class Shared:
@@ -43,7 +50,7 @@ class Shared:
         own = rig.make_session(full=full)
         settings = {
             "credentials": own._credentials, "native": None if full else own._native,
-            "listener": rig.listener(), "server": ("127.0.0.1", self.rig.server.port),
+            "listener": listener_of(rig), "server": ("127.0.0.1", self.rig.server.port),
         }  # fmt: skip
         return self.session.join(rig.library, full=full, **(settings | changed))
 
@@ -146,6 +153,8 @@ def test_a_refused_login_is_told_to_both(shared: Shared) -> None:
 
 
 def test_users_that_do_not_fit_each_other_are_refused(shared: Shared) -> None:
+    with pytest.raises(SessionError, match=r"leave Listener\.daily out"):
+        shared.part(shared.rig, full=True, listener=shared.rig.listener())
     with pytest.raises(SessionError, match="not open"):
         shared.market.wait_connected(0.0)
     shared.open()

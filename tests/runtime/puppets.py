@@ -18,7 +18,9 @@ CLOSED = "closed"
 
 def tell(folder: Path, stage: str, word: str) -> None:
     """Let a puppet `hang`, `fail` or `refuse`; before its start: `refuse-to-start`."""
-    (folder / f"{stage}.word").write_text(word, encoding="ascii")
+    scratch = folder / f"{stage}.new"
+    scratch.write_text(word, encoding="ascii")
+    scratch.rename(folder / f"{stage}.word")  # whole, or not there
 
 
 class Puppet(Stage):
@@ -50,8 +52,7 @@ class Puppet(Stage):
         if not path.exists():
             return ""
         word = path.read_text(encoding="ascii")
-        if word:  # else it is just being written
-            path.unlink()
+        path.unlink()
         return word
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from unittest import mock
 
 import pytest
 
+import supervisor
 from config.load import ConfigError, load
 from config.schema import Config
 from profitdll.errors import DllError, LoginRefused
@@ -69,9 +71,6 @@ class World:
         path = self.folder / CLOSED
         return path.read_text("ascii").split() if path.exists() else []
 
-    def ask_for(self, stage: str) -> None:
-        self.blocks[stage][words.STAGE_REQUEST] = words.REQUEST_RESTART
-
     def kill(self) -> None:
         process = self.launcher.children["ingest"].process
         assert process is not None
@@ -100,7 +99,9 @@ def test_which_stages_share_a_process() -> None:
     assert companions_of("ml", shared) == ("ml",) and companions_of("ingest", split) == ("ingest",)
 
 
-def test_what_restarts_one_restarts_both_and_the_stop_keeps_its_order(world: World) -> None:
+def test_what_restarts_one_restarts_both_and_the_stop_keeps_its_order(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert len(world.launcher.processes) == 1
     (pid,) = world.values(words.STAGE_PID)
 
@@ -109,7 +110,15 @@ def test_what_restarts_one_restarts_both_and_the_stop_keeps_its_order(world: Wor
     assert told[0].startswith("execution and ingest ended (exit code") and "started again (incarnation" in told[1]
     assert world.closed() == []
 
-    told = world.again(lambda: world.ask_for("ingest"))
+    asking = threading.Thread(
+        target=supervisor.main, args=(["restart", "ingest", "--runs", str(world.folder.parent)],), daemon=True
+    )
+    told = world.again(asking.start)
+    asking.join(PATIENCE_S)
+    assert capsys.readouterr().out.splitlines() == [
+        "execution and ingest share a process and its session, so both were restarted",
+        "ingest runs again, incarnation 2",
+    ]
     assert told[0] == "ingest: restart asked for; execution shares its process"
     assert world.closed() == ["execution", "ingest"], "no entries any more, then no market"
 
@@ -136,7 +145,7 @@ def test_one_that_ends_badly_lets_the_other_close_and_a_refusal_ends_the_run(wor
 def test_a_refused_start_is_told_with_the_name_of_the_stage(tmp_path: Path) -> None:
     world = World(tmp_path / "run")
     tell(world.folder, "ingest", "refuse-to-start")
-    with pytest.raises(LaunchError, match=r"did not start: ingest: ingest does not want to$"):
+    with pytest.raises(LaunchError, match=r"^execution and ingest did not start: ingest: ingest does not want to$"):
         world.start()
 
 

@@ -19,7 +19,7 @@ from shm import counters as words
 from shm.layouts import FLAG_REFILLED, GAP_INGEST_RESTART, KIND_GAP, KIND_TRADE, RINGS
 from shm.ring import RingReader, attach_ring
 from tests.kills.campaign import LOUD
-from tests.kills.trading import WITHOUT_RECORDER, trading_config
+from tests.kills.trading import WITHOUT_RECORDER, trading_config, under_a_strict_licence
 from tests.processes import eventually
 from tests.spine.rig import PATIENCE_S, Up, VectorWatch, leftovers
 
@@ -33,11 +33,7 @@ PAIR = ("ingest", "execution")
 
 def strict_config(folder: Path, session: str) -> Path:
     """A world that trades all the time, at an exchange that takes one session of a key."""
-    (folder / "licence.toml").write_text('[[fault]]\nname = "one_session"\n', encoding="utf-8")
-    path = trading_config(folder, history_bars=5, more=WITHOUT_RECORDER)
-    text = path.read_text("utf-8").replace("[exchange]\n", '[exchange]\nscenario = "licence.toml"\n')
-    path.write_text(text.replace("[execution]\n", f'[execution]\nsession = "{session}"\n'), encoding="utf-8")
-    return path
+    return under_a_strict_licence(trading_config(folder, history_bars=5, more=WITHOUT_RECORDER), session)
 
 
 def test_two_sessions_of_one_key_are_refused_with_the_mend(tmp_path: Path) -> None:
