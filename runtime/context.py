@@ -56,6 +56,7 @@ class StageContext:
         self.waits = waits_of(self.config, name)
         self.wait = wait_policy(self.waits, self.bell)
         self.shared_session: SharedSession | None = None  # that of its process, when stages share one
+        self.is_guest = False  # in the process of another stage
         self._no_command = np.zeros(1, np.uint64)
         self.bell.watch(
             self.counters.word_address(words.STAGE_COMMAND), int(self._no_command.ctypes.data), self._no_command

@@ -19,10 +19,14 @@ FULL_EVERY = 500  # collections; each so many it looks at the older objects too
 class OwnTime:
     """Used by `with` around the loop of a stage; `look` in each of its turns. What was before holds again at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, mine: bool = True) -> None:
+        """mine: False for a guest in another stage's process (runtime.hosting), whose idle moments are not its host's."""
+        self._mine = mine
         self._collections = 0
 
     def __enter__(self) -> OwnTime:
+        if not self._mine:
+            return self
         self._was_enabled = gc.isenabled()
         gc.freeze()  # without a collection: a restart would wait for it
         gc.disable()
@@ -31,6 +35,8 @@ class OwnTime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._mine:
+            return
         gc.unfreeze()
         if self._was_enabled:
             gc.enable()
@@ -38,7 +44,7 @@ class OwnTime:
     def look(self, idle: bool) -> None:
         """Collect if it is time: enough young objects and nothing to do, or too many."""
         young = gc.get_count()[0]
-        if young < YOUNG or not (idle or young >= TOO_MANY):
+        if not self._mine or young < YOUNG or not (idle or young >= TOO_MANY):
             return
         self._collections += 1
         gc.collect(2 if self._collections % FULL_EVERY == 0 else 1)

@@ -6,8 +6,8 @@ stop; one that ends badly ends the others too, for the supervisor starts them ag
 context may be closed before all of them have ended: the DLL's thread may be in a callback that works on it.
 
 The host is the one whose answer must be quick. So a guest always sleeps at its bell, whatever `runtime.wait` says, and
-the interpreter changes threads SWITCH_S after it was asked to: so long, at most, Python work of a guest holds the host
-up.
+leaves the collecting of garbage to the host's idle moments; and the interpreter changes threads SWITCH_S after it was
+asked to: for about so long Python work of a guest can hold the host up.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def host(hosted: Sequence[Hosted]) -> int:
         for stage, context in hosted[1:]
     ]
     for _, context in hosted[1:]:
+        context.is_guest = True
         context.wait = wait_policy("block", context.bell)
     for guest in guests:
         guest.start()

@@ -63,7 +63,7 @@ def start(stage: Stage, context: StageContext) -> None:
 
 def run_until_stopped(stage: Stage, context: StageContext) -> None:
     """Work and wait until the stop command, or until the supervisor is gone; then drain."""
-    with OwnTime() as garbage:
+    with OwnTime(mine=not context.is_guest) as garbage:
         while not context.stop_requested():
             done = stage.do_work()
             context.beat(done)

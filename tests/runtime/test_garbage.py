@@ -47,6 +47,17 @@ def test_a_loop_that_is_never_idle_collects_all_the_same() -> None:
         assert watched() is None
 
 
+def test_a_guest_leaves_it_to_its_host() -> None:
+    with OwnTime() as host, OwnTime(mine=False) as guest:
+        watched = tie(TOO_MANY)
+        guest.look(idle=True)
+        assert watched() is not None
+        host.look(idle=True)
+        assert watched() is None
+    with OwnTime(mine=False):
+        assert gc.isenabled() and gc.get_freeze_count() == 0
+
+
 def test_what_was_before_the_loop_is_after_it() -> None:
     assert gc.isenabled()
     with OwnTime():
