@@ -7,7 +7,8 @@ What must hold after each recovery and at the end is judged from the exchange's 
 `--faults`: in most lives the exchange also misleads us about orders, in one of the ways of `FAULTS`. `--target
 resting`: targets rest at the exchange beside their stops. `--gateway process`: the order session lives in a process of its
 own, and at each death one of the two dies: the gateway at the broker's instants, execution at those of the journal, either
-at random. `--shared`: ingest stands in execution's process, in the same session, and dies too. `--write` puts the table into docs/robustness.md.
+at random. `--shared`: ingest stands in execution's process, in the same session, and dies too. `--write` puts the table
+into docs/robustness.md.
 """
 
 from __future__ import annotations
