@@ -16,7 +16,7 @@ from config.schema import Config
 from profitdll.errors import DllError, LoginRefused
 from runtime.dll_session import refused_login
 from runtime.launcher import Launcher, LaunchError
-from runtime.topology import BY_NAME, STAGES, companions_of, processes_of, stages_of
+from runtime.topology import BY_NAME, companions_of, processes_of, stages_of
 from shm import counters as words
 from tests.runtime.puppets import CLOSED, tell
 
@@ -89,10 +89,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_which_stages_share_a_process() -> None:
     shared, split = config_of(), config_of("split")
-    assert processes_of(stages_of(split), split) == tuple((spec,) for spec in STAGES)
+    assert processes_of(stages_of(split), split) == tuple((spec,) for spec in stages_of(split))
     together = processes_of(stages_of(shared), shared)
     assert [tuple(spec.name for spec in process) for process in together if len(process) > 1] == [PAIR]
-    assert sorted(spec.name for process in together for spec in process) == sorted(spec.name for spec in STAGES)
+    assert sorted(spec.name for process in together for spec in process) == sorted(spec.name for spec in stages_of(shared))
     assert together[1] == (BY_NAME["execution"], BY_NAME["ingest"]), "started where ingest is"
     assert processes_of((BY_NAME["ingest"],), shared) == ((BY_NAME["ingest"],),)
     assert companions_of("ingest", shared) == companions_of("execution", shared) == PAIR
