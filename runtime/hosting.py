@@ -5,7 +5,7 @@ heartbeat, command word and log, so that outside of the process nobody has to kn
 stop; one that ends badly ends the others too, for the supervisor starts them again together. Nothing that belongs to a
 context may be closed before all of them have ended: the DLL's thread may be in a callback that works on it.
 
-The host is the one whose answer must be quick. So a guest always sleeps at its bell, whatever `runtime.wait` says, and
+The host is the one whose answer must be quick. So a guest always sleeps at its bell, whatever the configuration says, and
 leaves the collecting of garbage to the host's idle moments; and the interpreter changes threads SWITCH_S after it was
 asked to: for about so long Python work of a guest can hold the host up.
 """
@@ -49,7 +49,8 @@ def host(hosted: Sequence[Hosted]) -> int:
     ]
     for _, context in hosted[1:]:
         context.is_guest = True
-        context.wait = wait_policy("block", context.bell)
+        context.waits = "block"
+        context.wait = wait_policy(context.waits, context.bell)
     for guest in guests:
         guest.start()
     try:
