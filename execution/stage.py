@@ -130,10 +130,11 @@ class ExecutionStage(Stage):
     def wait(self, timeout_ns: int) -> None:
         """The one blocking wait: signals, and through the relay everything that rings our bell.
 
-        The market wakes it only while a bracket lives, whose target and stop are watched here. A decision looks anyway.
+        The market wakes it while a bracket lives, whose target and stop are watched here, and where signals decide: then it
+        has looked, and walked the way in play, when the signals about that event come. A decision by the timer looks anyway.
         """
         assert self._sleeper is not None and self._machine is not None
-        self._watch.listen(bool(self._machine.ledger.live))
+        self._watch.listen(bool(self._deciding) or bool(self._machine.ledger.live))
         self._rehearse()
         left_ns = min(timeout_ns, self._deadline_ns() - self._context.clock.monotonic_ns())
         if left_ns <= 0:

@@ -623,3 +623,12 @@ def test_the_market_wakes_it_only_while_a_bracket_lives(make: Callable[..., Rig]
     rig.enter()
     rig.stage.wait(0)
     assert book.listens
+
+
+@pytest.mark.parametrize("decide_on, listens", [("timer", False), ("ml_signal", True), ("signal", True)])
+def test_where_signals_decide_the_market_always_wakes_it(
+    make: Callable[..., Rig], decide_on: str, listens: bool
+) -> None:
+    rig = make(consensus=Consensus(decide_on=decide_on))  # type: ignore[arg-type]
+    rig.stage.wait(0)
+    assert rig.context.readers["book"].listens is listens
