@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from config.schema import Risk
-from execution.events import BUY, ENTRY, LIMIT, TARGET, Input, InstrumentSeen
+from execution.events import BUY, ENTRY, EXIT, LIMIT, TARGET, Input, InstrumentSeen
 from execution.guardian import Quote
 from execution.ledger import Ledger
 from execution.risk.request import Facts
@@ -38,7 +38,7 @@ class FactFinder:
         newest = ledger.tallies.newest_entry.get(symbol)
         day = ledger.tallies.day(ledger.contracts[symbol].day(event.market_ns))
         notional, margin = self._held()
-        working = targets = 0
+        working = targets = exits = 0
         own_bid, own_ask = -math.inf, math.inf
         twin = ""
         for order in ledger.open.values():
@@ -55,6 +55,8 @@ class FactFinder:
                         twin = f"order {order.number} says the same and is still open"
             elif intent.role == TARGET and intent.symbol == symbol and intent.side == side:
                 targets += order.leaves_quantity
+            elif intent.role == EXIT and intent.symbol == symbol and intent.side == side:
+                exits += order.leaves_quantity
             if intent.symbol == symbol and intent.order_type == LIMIT and intent.side != side:
                 if intent.side == BUY:
                     own_bid = max(own_bid, intent.price)
@@ -74,6 +76,7 @@ class FactFinder:
             working_entries=working,
             open_orders=len(ledger.open),
             working_targets=targets,
+            working_exits=exits,
             notional=notional,
             margin=margin,
             own_bid=own_bid,

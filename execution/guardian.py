@@ -17,7 +17,7 @@ from execution.ledger import Ledger
 from execution.leg_prices import LegPrices
 from execution.legs import gone, inherited, resting, set_by_a_person, too_much, watched_here
 from execution.orders import Order
-from execution.sizing import OrderNumbers, direction, run_through, target_reached, target_ticks
+from execution.sizing import OrderNumbers, direction, opposite, run_through, target_reached, target_ticks
 
 MS = 1_000_000
 HOLD_LOOK_NS = 100 * MS
@@ -137,11 +137,24 @@ class Guardian:
         return self.open_quantity(bracket) - resting(self._orders(bracket.stops))
 
     def closable(self, bracket: Bracket) -> int:
-        """What an exit may close, in the direction of the entry: no more than the broker says is held."""
+        """What an exit may close, in the direction of the entry: no more than the broker says is held, less what exits of
+        other brackets of the contract are closing of it already."""
         ours = self.open_quantity(bracket)
         held = self._ledger.positions[bracket.symbol].quantity + self._excess[bracket.symbol]
         theirs = held * direction(bracket.side)
-        return min(ours, max(0, theirs)) if ours > 0 else max(ours, min(0, theirs))
+        if ours > 0:
+            return min(ours, max(0, theirs - self._leaving(bracket, opposite(bracket.side))))
+        return max(ours, min(0, theirs + self._leaving(bracket, bracket.side)))
+
+    def _leaving(self, bracket: Bracket, side: int) -> int:
+        """Contracts that open exits of that side of the contract's other brackets may still close."""
+        return sum(
+            order.leaves_quantity
+            for order in self._ledger.open.values()
+            if order.intent.role == EXIT
+            and (order.intent.symbol, order.intent.side) == (bracket.symbol, side)
+            and order.intent.bracket != bracket.number
+        )
 
     def untargeted(self, bracket: Bracket) -> int:
         """Contracts of the bracket that no open target would close."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from config.schema import Risk
-from execution.events import ENTRY, PROTECTIVE, TARGET
+from execution.events import ENTRY, EXIT, PROTECTIVE, TARGET
 from execution.risk import age, collar, exposure, form, health, instrument, loss, own_orders, pace
 from execution.risk.clear import clear
 from execution.risk.rate import Rates
@@ -70,8 +70,8 @@ class RiskGate:
         return (
             request.role == ENTRY
             and clear(request, facts, self._limits)
-            and rates.orders.free(now_ns)
-            and rates.cancels.free(now_ns)
+            and not rates.orders.refusal(now_ns)
+            and not rates.cancels.refusal(now_ns)
         )
 
     def _judge(self, request: Request, facts: Facts) -> dict[str, str]:
@@ -92,9 +92,12 @@ class RiskGate:
 def reduces(request: Request, facts: Facts) -> bool:
     """Whether the order protects or closes what is held, and no more than that.
 
-    Stop and target rest for the same contracts, so each leg is held against the position by itself; all targets are one.
+    Stop and target rest for the same contracts, so each leg is held against the position by itself; all targets are one,
+    and so are all exits.
     """
     against = -facts.position * direction(request.side)
     if request.role == TARGET:
         against -= facts.working_targets
+    elif request.role == EXIT:
+        against -= facts.working_exits
     return request.role in PROTECTIVE and 1 <= request.quantity <= against

@@ -51,13 +51,6 @@ class MessageRate:
         self._what = what
         self._buckets = (TokenBucket(per_second, SECOND_NS), TokenBucket(per_minute, MINUTE_NS))
 
-    def free(self, now_ns: int) -> bool:
-        """Whether one more may go out."""
-        for bucket in self._buckets:
-            if bucket.level(now_ns) < bucket.period_ns:
-                return False
-        return True
-
     def refusal(self, now_ns: int) -> str:
         for bucket in self._buckets:
             if bucket.level(now_ns) < bucket.period_ns:

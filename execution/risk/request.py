@@ -40,6 +40,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     working_entries: int  # contracts that open entry orders of the same side can still add
     open_orders: int  # all contracts
     working_targets: int = 0  # contracts that open targets of the same side can still close
+    working_exits: int = 0  # the same of open exits
     notional: float  # money, held and working, all contracts
     margin: float  # money, the same
     own_bid: float  # highest price of our resting buys, -inf none
