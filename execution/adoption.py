@@ -27,9 +27,6 @@ def adopt(
     A difference without a known price is not booked, nor a position against an adopted order that still waits to open the
     other way, and the log says so.
     """
-    if view.problem:
-        outbox.note("error", "orders adopt: the broker could not be asked; the next answer is adopted")
-        return []
     theirs = {position.ticker: position for position in view.positions}
     touched = []
     for contract in ledger.contracts:

@@ -7,8 +7,9 @@ never cancels an order by itself: what a report or a view changes is carried on 
 from __future__ import annotations
 
 from execution.adoption import adopt
+from execution.adoption_wait import AdoptionWait
 from execution.desk import Desk
-from execution.events import AskBroker, BrokerView, Input, Matched, OrderReport, SessionBegan, UpstreamSeen
+from execution.events import ADOPT, AskBroker, BrokerView, Input, Matched, OrderReport, SessionBegan, UpstreamSeen
 from execution.guardian import Guardian
 from execution.ledger import Ledger
 from execution.order_adoption import adopt_orders
@@ -25,13 +26,13 @@ RECONNECTED = "reconnected"  # key of the problem, and reason of the question
 
 
 class BrokerSide:
-    """`ask_at_ns`: monotonic time of the next question; `adopting`: a person wants what the next view shows as ours."""
+    """`ask_at_ns`: monotonic time of the next question."""
 
     def __init__(
         self, ledger: Ledger, guardian: Guardian, desk: Desk, outbox: Outbox, steering: Steering, settle_ms: int
     ) -> None:
         self.ask_at_ns = 0
-        self.adopting = False
+        self._adoption = AdoptionWait()
         self.foreign: list[OrderReport] = []  # open orders of the last view that are not ours
         self._ledger = ledger
         self._guardian = guardian
@@ -81,8 +82,9 @@ class BrokerSide:
             self._steering.tell(self._outbox.emit(closed), view)
         for order in found.unlisted:
             order.views_without += 1
-        if self.adopting:
-            self.adopting = bool(view.problem)
+        if self._adoption.waiting and view.problem:
+            self._outbox.note("error", "orders adopt: the broker could not be asked; what it answers next is adopted")
+        if self._adoption.due(view, self.foreign):
             self._adopt(view)
         if view.problem:
             self._guardian.hear(None, view.monotonic_ns)
@@ -91,20 +93,24 @@ class BrokerSide:
         self._tell_problems()
         self.ask_at_ns = view.monotonic_ns + (ASK_AGAIN_NS if self._desk.problems else ASK_ROUTINE_NS)
         self._steering.advance_all(view)
-        if any(self._guardian.held_up(bracket) for bracket in self._ledger.live.values()):
+        if self._adoption.waiting or any(self._guardian.held_up(bracket) for bracket in self._ledger.live.values()):
             self.ask_at_ns = min(self.ask_at_ns, view.monotonic_ns + ASK_SOON_NS)
+
+    def adopt(self, now_ns: int) -> None:
+        """A person wants what the broker shows as ours: asked for now, because the last view may be old."""
+        self._adoption.say(now_ns)
+        self.ask(now_ns, ADOPT)
 
     def _adopt(self, view: BrokerView) -> None:
         """Positions, then orders, and only then what they need: an adopted stop is one that need not be sent."""
         touched = adopt(view, self._ledger, self._guardian, self._desk.finder.quotes, self._outbox)
-        if not view.problem:
-            effects = adopt_orders(view, self.foreign, self._ledger, self._guardian, self._desk.closing, self._outbox)
-            self.foreign = [report for report in self.foreign if self._ledger.find(report) is None]
-            left = {foreign_key(report) for report in self.foreign}
-            problems = self._desk.problems
-            self._desk.problems = {key: problems[key] for key in problems if not key.startswith(FOREIGN) or key in left}
-            for effect in effects:
-                self._steering.tell(effect, view)
+        effects = adopt_orders(view, self.foreign, self._ledger, self._guardian, self._desk.closing, self._outbox)
+        self.foreign = [report for report in self.foreign if self._ledger.find(report) is None]
+        left = {foreign_key(report) for report in self.foreign}
+        problems = self._desk.problems
+        self._desk.problems = {key: problems[key] for key in problems if not key.startswith(FOREIGN) or key in left}
+        for effect in effects:
+            self._steering.tell(effect, view)
         for bracket in touched:
             self._steering.advance(bracket, view)
 

@@ -59,8 +59,7 @@ class OperatorWords:
         if event.word in (IGNORE, CANCEL_FOREIGN):
             self._decide_foreign(event)
         if event.word == ADOPT:
-            self._broker_side.adopting = True  # what the next view says: the last one may be old
-            self._broker_side.ask(event.monotonic_ns, ADOPT)
+            self._broker_side.adopt(event.monotonic_ns)
 
     def _decide_foreign(self, event: Operator) -> None:
         """Every open order that is not ours and that the last view can name."""

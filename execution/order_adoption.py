@@ -11,6 +11,7 @@ turn a position around, and guessing which one the person wants is not ours. Not
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from execution.brackets import Bracket, Phase
@@ -74,6 +75,9 @@ def seat_of(report: OrderReport, ledger: Ledger, guardian: Guardian, strange: se
         return f"its status {report.status} is none that works"
     if report.order_type not in (LIMIT, STOP_LIMIT) or report.quantity <= report.traded_quantity:
         return f"it is of type {report.order_type}; only limit and stop-limit orders with something left are adopted"
+    prices = (report.price, report.stop_price) if report.order_type == STOP_LIMIT else (report.price,)
+    if not all(math.isfinite(price) and price > 0.0 for price in prices):
+        return f"its prices {prices} are none"
     live = ledger.live_brackets(symbol)
     if any(bracket.phase not in _HOLDING or bracket.exit_wanted for bracket in live):
         return "its contract is being left; say it again when that is over"

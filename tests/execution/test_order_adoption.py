@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from execution.events import (
     STOP_LIMIT,
     STOP_WORD,
     TARGET,
+    BrokerView,
     OrderAdopted,
 )
 from execution.recompute import recompute
@@ -58,7 +60,7 @@ def held_by_hand(rig: Rig, quantity: int, price: float) -> None:
 
 def adopt(rig: Rig) -> None:
     rig.stage.command(ADOPT)
-    rig.run(50)
+    rig.run(250)  # two looks at the broker
 
 
 def adopted(rig: Rig) -> list[tuple[str, int, int]]:
@@ -381,7 +383,7 @@ def test_the_time_stop_counts_from_the_fill(make: Callable[..., Rig]) -> None:
     rig.show(97.5, 97.5 + TICK)
     rig.run(600)
     assert rig.position == 1
-    rig.run(500)
+    rig.run(600)
     assert rig.position == 0
 
 
@@ -437,3 +439,53 @@ def test_what_is_placed_anew_stands_where_the_person_put_it(make: Callable[..., 
     rig.show(110.0, 110.5)
     rig.run(100)
     assert (rig.position, rig.broker.position, rig.broker.protected()) == (0, 0, 0) and len(rig.broker.sent) == 3
+
+
+def test_a_fill_between_the_two_listings_is_booked_once(make: Callable[..., Rig]) -> None:
+    """The broker's orders are listed before its positions."""
+    rig = make()
+    order = by_hand(rig, BUY, LIMIT, 2, 98.0)
+    positions, filled = rig.broker.positions, []
+
+    def after_a_fill() -> Any:
+        if not filled:
+            filled.append(order)
+            rig.broker.fill(order, 2, 98.0)
+        return positions()
+
+    rig.broker.positions = after_a_fill  # type: ignore[method-assign]
+    adopt(rig)
+    rig.run(6_000)
+    assert filled and rig.position == rig.broker.position == 2
+    assert rig.broker.protected() == 2 and problem(rig) == ""
+
+
+def test_a_view_from_before_the_word_is_not_adopted(make: Callable[..., Rig]) -> None:
+    rig = make()
+    view = BrokerView(*rig.stage._now(), "")
+    by_hand(rig, BUY, LIMIT, 2, 98.0)
+    rig.run(10)
+    rig.stage.command(ADOPT)
+    rig.stage._take(view)
+    rig.stage._take(view)
+    assert adopted(rig) == []
+    rig.run(500)
+    assert adopted(rig) == [(ENTRY, 1, 2)]
+
+
+@pytest.mark.parametrize("closed", [1, 2, 3])
+def test_several_brackets_never_close_more_than_is_held(make: Callable[..., Rig], closed: int) -> None:
+    """Two of ours and two adopted; a person closes some by hand, and every bracket leaves at once."""
+    rig = make()
+    rig.enter()
+    by_hand(rig, BUY, LIMIT, 2, 99.5)
+    adopt(rig)
+    rig.show(99.0, 99.5)
+    rig.run(300)
+    assert rig.position == rig.broker.position == 4
+    rig.broker.position -= closed
+    lowest: list[int] = []
+    rig.after_step = lambda: lowest.append(rig.broker.position)
+    rig.run(70_000, step_ms=50)
+    assert min(lowest) == 0, "never turned around"
+    assert rig.broker.position == 0 and rig.broker.protected() == 0

@@ -292,7 +292,7 @@ def test_a_position_made_by_hand_can_be_adopted_and_is_then_protected(make: Call
     assert "-3" in rig.machine.desk.broker_problem(rig.clock.monotonic_ns())
     assert rig.broker.sent == []
     rig.stage.command(ADOPT)
-    rig.run(100)
+    rig.run(300)
     assert rig.position == -3
     assert rig.broker.sent == [(BUY, STOP_LIMIT, 3, 104.0, 103.0)]
     assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""

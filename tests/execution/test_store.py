@@ -69,7 +69,7 @@ def test_an_adopted_order_stands_among_the_orders(tmp_path: Path) -> None:
     rig.broker.local_ids.pop(rig.broker.send(0, BUY, LIMIT, 2, 98.0, -1.0))
     rig.run(50)
     rig.stage.command(ADOPT)
-    rig.run(50)
+    rig.run(250)
     rig.show(97.5, 98.0)
     rig.run(50)
     rig.stage.on_close()
