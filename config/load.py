@@ -156,6 +156,11 @@ def _check_whole(config: Config, path: Path) -> None:
             f"{path}: $.execution.session = 'shared' and $.execution.gateway = 'process' exclude each other: the shared "
             "session stands in execution's own process; set one of them back to 'split' or 'inproc'"
         )
+    if config.execution.target == "resting" and config.execution.on_same_side == "add":
+        raise ConfigError(
+            f"{path}: $.execution.target = 'resting' and $.execution.on_same_side = 'add' exclude each other: legs of several "
+            "brackets at once could close more than is held; set one of them back to 'local' or 'hold'"
+        )
     if config.execution.max_quantity > config.risk.max_position:
         raise ConfigError(
             f"{path}: $.execution.max_quantity ({config.execution.max_quantity}) is above "

@@ -23,11 +23,6 @@ def connect(context: StageContext, changed: Callable[[int, str], None]) -> Profi
     """A broker that is logged in. changed: see ProfitDllBroker. Raises Refusal, SessionTimeout, DllError."""
     config = context.config
     execution = config.execution
-    if execution.gateway == "process" and execution.session == "shared":
-        raise Refusal(
-            "execution.gateway = 'process' and execution.session = 'shared' exclude each other: the gateway's process"
-            " has a session of its own; set gateway = 'inproc' or session = 'split'"
-        )
     server = None
     if context.info.simulated:
         server = ("127.0.0.1", _exchange_port(context))

@@ -58,17 +58,10 @@ class MarketWatch:
                 break
         return taken
 
-    def quote(self, symbol: int) -> Quote:
-        return self.look(symbol)[1]
-
-    def ingest_seq(self, symbol: int) -> int:
-        """The newest event behind the quote; -1 none."""
-        return self.look(symbol)[0]
-
     def look(self, symbol: int) -> tuple[int, Quote]:
         """(newest event behind the quote, -1 none; the quote)."""
         row: tuple[Any, ...] = self._newest.item(symbol)
-        last, bid, ask, ingest_seq, ts_ns, recv_ns, book_ts_ns = row
+        last, bid, ask, ingest_seq, ts_ns, recv_ns, book_ts_ns, _ = row
         if ts_ns - book_ts_ns > STALE_BOOK_NS:  # trades went on without it
             bid = ask = math.nan
         # one NaN for all, so that a quote of which something is not known still equals itself

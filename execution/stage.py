@@ -48,7 +48,9 @@ UPSTREAM_EVERY_NS = 50 * MS
 SHOW_EVERY_NS = 5 * MS
 CLOSE_NS = 3_000_000_000  # longest wait for the broker's answers at a stop
 CLOSE_POLL_MS = 5
-SWITCH_S = 0.0001  # longest that a thread beside this one (journal, tables, callbacks) keeps the interpreter from it
+# longest that a thread beside this one (journal, tables, callbacks, a guest) keeps the interpreter from it; Windows waits
+# for it in whole milliseconds, and with less than one every waiter would spin
+SWITCH_S = 0.001 if sys.platform == "win32" else 0.0001
 LOOK_BACK = 4096  # records of each ring that a starting stage reads, so that it knows the market at once
 
 

@@ -6,13 +6,12 @@ stop; one that ends badly ends the others too, for the supervisor starts them ag
 context may be closed before all of them have ended: the DLL's thread may be in a callback that works on it.
 
 The host is the one whose answer must be quick. So a guest always sleeps at its bell, whatever the configuration says, and
-leaves the collecting of garbage to the host's idle moments; and the interpreter changes threads SWITCH_S after it was
-asked to: for about so long Python work of a guest can hold the host up.
+leaves the collecting of garbage to the host's idle moments; and the interpreter changes threads soon after it was
+asked to (`execution.stage.SWITCH_S`): for about so long Python work of a guest can hold the host up.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 
@@ -22,7 +21,6 @@ from runtime.stage import EXIT_CLEAN, EXIT_FAILED, Stage, run
 from runtime.wait import wait_policy
 from shm import counters as words
 
-SWITCH_S = 0.0005
 Hosted = tuple[Stage, StageContext]
 
 
@@ -31,7 +29,6 @@ def host(hosted: Sequence[Hosted]) -> int:
     shared = SharedSession()
     for _, context in hosted:
         context.shared_session = shared
-    sys.setswitchinterval(SWITCH_S)
     codes: dict[str, int] = {}
 
     def live(stage: Stage, context: StageContext) -> None:

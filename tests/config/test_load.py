@@ -114,3 +114,17 @@ def test_a_scenario_stands_beside_the_file_that_names_it(tmp_path: Path) -> None
     path.write_text(text, encoding="utf-8")
     assert load(path).exchange.scenario == str((tmp_path / "faults.toml").resolve())
     assert load(path, {"exchange": {"scenario": "elsewhere"}}).exchange.scenario == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    "execution, named",
+    [
+        ({"session": "shared", "gateway": "process"}, "set one of them back to 'split' or 'inproc'"),
+        ({"target": "resting", "on_same_side": "add"}, "set one of them back to 'local' or 'hold'"),
+    ],
+)
+def test_choices_that_exclude_each_other(execution: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load(None, {"execution": execution})
+    for key in execution:
+        load(None, {"execution": {key: execution[key]}})

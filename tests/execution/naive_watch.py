@@ -32,21 +32,21 @@ class Newest:
 
 
 def take(trades: np.ndarray[Any, Any], books: np.ndarray[Any, Any], newest: list[Newest]) -> None:
-    for trade in trades:
-        known = newest[trade["symbol"]]
-        if trade["kind"] == KIND_GAP:
+    """Both kinds in THE order of events."""
+    for row in sorted([*trades, *books], key=lambda row: int(row["ingest_seq"])):
+        known = newest[row["symbol"]]
+        if "bid_price" in row.dtype.names:
+            known.bid = float(row["bid_price"][0]) if row["bid_quantity"][0] > 0 else math.nan
+            known.ask = float(row["ask_price"][0]) if row["ask_quantity"][0] > 0 else math.nan
+            known.book_ts_ns = int(row["ts_ns"])
+            stamp(known, row)
+        elif row["kind"] == KIND_GAP:
             known.last = known.bid = known.ask = math.nan
-            continue
-        counts = trade["kind"] == KIND_TRADE and not trade["flags"] & FLAG_REFILLED
-        if counts and int(trade["trade_type"]) not in OFF_MARKET:
-            known.last = float(trade["price"])
-            stamp(known, trade)
-    for book in books:
-        known = newest[book["symbol"]]
-        known.bid = float(book["bid_price"][0]) if book["bid_quantity"][0] > 0 else math.nan
-        known.ask = float(book["ask_price"][0]) if book["ask_quantity"][0] > 0 else math.nan
-        known.book_ts_ns = int(book["ts_ns"])
-        stamp(known, book)
+        elif row["kind"] == KIND_TRADE and not row["flags"] & FLAG_REFILLED:
+            if int(row["trade_type"]) in OFF_MARKET:
+                continue
+            known.last = float(row["price"])
+            stamp(known, row)
 
 
 def stamp(known: Newest, row: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from config.schema import Consensus
 from consensus.weights import start_weights
 from execution import gateway as g
-from execution.connect import connect
 from execution.events import (
     BUY,
     FLATTEN,
@@ -30,7 +28,6 @@ from execution.gateway_link import FULL, LAPPED
 from execution.recompute import recompute
 from execution.statuses import State
 from execution.translate import list_command
-from runtime.stage import Refusal
 from runtime.topology import BY_NAME, STAGES, rings_of, stages_of
 from shm.counters import STAGES as COUNTER_BLOCKS
 from shm.ring import RingWriter
@@ -360,12 +357,6 @@ def test_a_stop_of_the_stage_waits_for_the_gateways_answers(rig: LinkedRig) -> N
     rig.stage.on_close()
     assert [order.details.leaves_quantity for order in rig.broker.resting.values()] == [0]
     assert rig.machine.unfinished() is False
-
-
-def test_a_session_of_its_own_and_a_shared_one_exclude_each_other() -> None:
-    config = make_config(execution={"gateway": "process", "session": "shared"})
-    with pytest.raises(Refusal, match=r"exclude each other.*set gateway = 'inproc' or session = 'split'"):
-        connect(SimpleNamespace(config=config), lambda local_id, name: None)  # type: ignore[arg-type]
 
 
 def test_the_gateway_is_a_stage_of_the_runs_that_have_it() -> None:

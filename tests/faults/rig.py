@@ -220,7 +220,7 @@ class Pipeline:
     def against_entry(self) -> dict[str, str]:
         """Why no entry goes out now: what silences a specialist, and what the gate refuses for its data. Empty: one could."""
         self.look()
-        quote, vectors = self._watch.quote(0), self.rows["features"]
+        quote, vectors = self._watch.look(0)[1], self.rows["features"]
         found = {"signals": why_silent(int(vectors["ready"][-1]), SPECIALIST_NEEDS) if len(vectors) else "no vector yet"}
         facts = Facts(
             now_ns=monotonic_ns(), market_now_ns=self.clock.market_ns(), trading=Trading.ACTIVE, position=0,
