@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from execution.adoption import adopt
 from execution.adoption_wait import AdoptionWait
+from execution.brackets import Phase
 from execution.desk import Desk
 from execution.events import ADOPT, AskBroker, BrokerView, Input, Matched, OrderReport, SessionBegan, UpstreamSeen
 from execution.guardian import Guardian
@@ -16,7 +17,7 @@ from execution.order_adoption import adopt_orders
 from execution.orders import InvalidTransition
 from execution.outbox import Outbox
 from execution.recovery import FOREIGN, compare_positions, excess_of, foreign_key, match_orders
-from execution.steering import Steering
+from execution.steering import BEFORE_EXIT, Steering
 
 MS = 1_000_000
 ASK_SOON_NS = 200 * MS  # while an exit waits for the broker to say that something is held
@@ -44,6 +45,7 @@ class BrokerSide:
         self._session_problem = ""
         self._settle_ns = settle_ms * MS
         self._excess: dict[int, int] = {}  # of the last view that said what is held
+        self._unknown_to = ledger.next_order - 1  # our newest order when a session began: a view must speak of it too
 
     def on_report(self, event: OrderReport) -> None:
         if self._ledger.symbol_of(event.ticker) is None:
@@ -59,21 +61,40 @@ class BrokerSide:
 
     def on_session(self, event: UpstreamSeen) -> None:
         """While the order session was away, anything may have happened: nothing is known until a view agrees again."""
-        came_back = bool(self._session_problem) and not event.session
+        was_away, away = bool(self._session_problem), bool(event.session)
         self._session_problem = event.session
-        if came_back:
-            self._desk.problems[RECONNECTED] = "the order session is back; the broker has not been asked since"
-            self.ask(event.monotonic_ns, RECONNECTED)
+        self._guardian.away = away
+        if was_away and not away:
+            self._begin_anew(event.monotonic_ns, "the order session is back; the broker has not been asked since")
+        elif away and not was_away and self._doubt_exits(event.monotonic_ns):
+            self.ask(event.monotonic_ns, BEFORE_EXIT)  # that part of the session which answers may be there
 
     def on_new_session(self, event: SessionBegan) -> None:
         """What the former session was told and did not answer for is known by nobody until a view agrees."""
-        self._desk.problems[RECONNECTED] = "the gateway has another order session; the broker has not been asked since"
-        self.ask(event.monotonic_ns, RECONNECTED)
+        opened = f"incarnation {event.gateway} of the gateway opened another order session"
+        self._begin_anew(event.monotonic_ns, f"{opened}; the broker has not been asked since")
+
+    def _begin_anew(self, now_ns: int, problem: str) -> None:
+        self._desk.problems[RECONNECTED] = problem
+        self._unknown_to = self._ledger.next_order - 1
+        self._doubt_exits(now_ns)
+        self.ask(now_ns, RECONNECTED)
+
+    def _doubt_exits(self, now_ns: int) -> bool:
+        """What the broker said before does not let an exit out any more. Returns whether one is on its way."""
+        phases = (Phase.RETREATING, Phase.CLOSING)
+        leaving = [bracket for bracket in self._ledger.live.values() if bracket.phase in phases]
+        for bracket in leaving:
+            bracket.exit_asked_ns = now_ns
+        return bool(leaving)
 
     def on_view(self, view: BrokerView) -> None:
         found = match_orders(self._ledger, view, self._settle_ns)
-        self._desk.problems = dict(found.problems)
-        if not view.problem:
+        # a listing by itself, of a gateway that was not asked yet, says nothing of ours: what was unclear still is
+        settles = bool(view.problem) or not 0 <= view.newest_order < self._unknown_to
+        if settles:
+            self._desk.problems = dict(found.problems)
+        if settles and not view.problem:
             self.foreign = found.foreign
         for matched in found.matched:
             if not self._ledger.orders[matched.order].knows(matched.report):
@@ -84,11 +105,11 @@ class BrokerSide:
             order.views_without += 1
         if self._adoption.waiting and view.problem:
             self._outbox.note("error", "orders adopt: the broker could not be asked; what it answers next is adopted")
-        if self._adoption.due(view, self.foreign):
+        if settles and self._adoption.due(view, self.foreign):
             self._adopt(view)
         if view.problem:
             self._guardian.hear(None, view.monotonic_ns)
-        else:
+        elif settles:
             self._compare_positions(view)
         self._tell_problems()
         self.ask_at_ns = view.monotonic_ns + (ASK_AGAIN_NS if self._desk.problems else ASK_ROUTINE_NS)

@@ -22,6 +22,7 @@ from shm.layouts import COMMAND, REPORT
 SEND, CANCEL, LIST = 1, 2, 3  # kinds of commands
 SENT, CANCEL_SENT, ORDER, LISTED_ORDER, LISTED_POSITION, LISTED = 1, 2, 3, 4, 5, 6  # kinds of reports
 SESSION = 7  # kind of a report that a link makes by itself: another incarnation of the gateway speaks from here on
+AGES_AS_ENTRY, AGES_AS_STOP = 1, 2  # `ages` of a send: how old it may be when it is taken; 0: no matter how old
 EVERYONE = -1  # `asker` of a report that answers nobody
 RETRY_NS = 20_000_000
 RETRIES = 100  # two seconds; then the next listing must tell

@@ -4,12 +4,15 @@ It is a `Gateway` and an `OrderSession` like those of this process, so nobody be
 adds is the care for what a second process can do to an order:
 
 - A command is put for one incarnation of the gateway, and no other carries it out: prices have moved by then.
+- That another incarnation serves is told (SESSION) before anything is put for it. The SESSION stands first among what
+  is drained, so that nothing which was decided without knowing of it is put for the new one.
 - What surely is not put (the gateway does not run, the ring is full) is answered at once as not sent.
 - What is put and not answered (the gateway died over it) is answered by nobody: the listing tells, as after every death.
 - Reports that are lost, and a ring that is full, are told as a view that failed, so that entries close until the broker
   was asked afresh. A loss is counted in `lost`.
 
-It repeats nothing, and decides nothing about an order. One thread calls it.
+It repeats nothing, and decides nothing about an order. One thread calls it: `work` and `drain` in turn, and all that was
+drained is handled before the next `work`.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ DETAILS_LOST = "details_lost"
 REPORTS_TAKEN = "reports_taken"  # execution's: number of the next report that it reads
 FULL = "the ring of commands is full: the gateway does not take them"
 LAPPED = "reports of the gateway were lost"
+UNTOLD = "another incarnation of the gateway began"
 ANSWERS = frozenset({g.SENT, g.CANCEL_SENT, g.LISTED_ORDER, g.LISTED_POSITION, g.LISTED})
 
 
@@ -70,7 +74,8 @@ class GatewayLink:
         self._now_ns = now_ns
         self._reports: deque[Record] = deque()
         self._out = np.zeros(READ, REPORT)
-        self._speaker: int | None = None  # incarnation of the gateway whose report came last
+        self._came: deque[Record] = deque()  # out of the ring; those of an incarnation that is not told yet stay here
+        self._serving = self._serves()  # incarnation of the gateway that was told, and that commands are put for
         self._taken = 0  # commands that the gateway has taken, as far as we looked
         own.declare(*OWN_COUNTERS)
         own.set(REPORTS_TAKEN, reports.next_number)
@@ -87,21 +92,28 @@ class GatewayLink:
         if problem := self._not_running():
             self._reports.append(g.not_done(command, problem))
             return
+        if int(self._gateway.words[words.STAGE_EPOCH]) != self._serving:
+            self._reports.append(g.not_done(command, UNTOLD))
+            return
         if self._full():
             self._reports.append(g.not_done(command, FULL))
             self._fail(FULL)
             return
-        meant_for = count_of(self._gateway, SERVES) - 1
-        self._commands.publish(g.new_command(command._replace(gateway=meant_for, asker=self._epoch)))
+        self._commands.publish(g.new_command(command._replace(gateway=self._serving, asker=self._epoch)))
 
     def work(self) -> int:
-        """Take the reports that came."""
+        """Take the reports that came, and tell when another incarnation serves."""
+        serves = self._serves()  # before the ring is read: what the former one said stands in it by now
         came = 0
         lost = self._reader.lost
         while count := self._reader.read(self._out):
             came += count
-            for at in range(count):
-                self._take(self._out[at : at + 1].copy())
+            self._came.extend(self._out[at : at + 1].copy() for at in range(count))
+        self._take_until_another()
+        began = _speaker(self._came[0]) if self._came else serves
+        if began > self._serving and not self._reports:  # else with the next turn, when those are handled
+            self._begin(began)
+            self._take_until_another()
         if came:
             self._own.set(REPORTS_TAKEN, self._reader.next_number)
         if self._reader.lost != lost:
@@ -161,18 +173,29 @@ class GatewayLink:
         self._taken = count_of(self._gateway, COMMANDS_TAKEN)
         return cursor - self._taken >= capacity
 
-    def _take(self, report: Record) -> None:
-        speaker, asker = int(report["gateway"][0]), int(report["asker"][0])
-        if speaker != self._speaker:
-            if self._speaker is not None:
-                began = g.new_report(g.SESSION)
-                began["gateway"] = speaker
-                self._reports.append(began)
-            self._speaker = speaker
-        if int(report["kind"][0]) in ANSWERS and asker not in (self._epoch, g.EVERYONE):
-            return  # meant for an incarnation of ours that is dead; the listing that this one asks for tells the same
-        self._reports.append(report)
+    def _serves(self) -> int:
+        """The newest incarnation of the gateway that took commands, -1: none ever did."""
+        return count_of(self._gateway, SERVES) - 1
+
+    def _begin(self, incarnation: int) -> None:
+        self._serving = incarnation
+        began = g.new_report(g.SESSION)
+        began["gateway"] = incarnation
+        self._reports.append(began)
+
+    def _take_until_another(self) -> None:
+        """What came of the incarnation that was told."""
+        while self._came and _speaker(self._came[0]) <= self._serving:
+            report = self._came.popleft()
+            if int(report["kind"][0]) in ANSWERS and int(report["asker"][0]) not in (self._epoch, g.EVERYONE):
+                continue  # for an incarnation of ours that is dead; the listing that this one asks for tells the same
+            self._reports.append(report)
 
     def _fail(self, reason: str) -> None:
         """A view that failed closes the entries, and the broker is asked again until one does not."""
         self._reports.append(g.new_report(g.LISTED, 0, reason))
+
+
+def _speaker(report: Record) -> int:
+    """Incarnation of the gateway that a report comes from."""
+    return int(report["gateway"][0])

@@ -1,8 +1,9 @@
 """The gateway's end of the two rings: takes commands in their order, has them carried out, and puts the reports out.
 
-A command is refused, and answered as not sent, when it was meant for an earlier incarnation of the gateway, or is an
-entry or a target older than `entry_ttl_ms`: prices have moved since. Everything else is carried out however old it is,
-for it protects or leaves what we hold, and execution has not taken it back.
+A command is refused, and answered as not sent, when it was meant for an earlier incarnation of the gateway, is an entry
+or a target older than `entry_ttl_ms`, for prices have moved since, or an order that execution is about to give up
+(`patience`): it may put an exit for the same contracts behind it. Exits and cancels are carried out however old they
+are, for execution never gives them up and puts no other in their place.
 
 `commands_taken` moves before a command is carried out. So what a dead incarnation had not taken is known never to have
 been sent: its successor begins there and answers it so. What was taken and not answered is left to the listing.
@@ -20,6 +21,7 @@ import numpy as np
 from execution import gateway as g
 from execution.gateway import Command, GatewayCore, Record
 from execution.gateway_link import COMMANDS_TAKEN, DETAILS_LOST, REPORTS_TAKEN, SERVES, count_of
+from execution.patience import too_old_ns
 from shm.counters import StageCounters
 from shm.layouts import COMMAND
 from shm.ring import RingReader, RingWriter
@@ -42,6 +44,7 @@ class GatewayService:
         execution: StageCounters,
         epoch: int,
         entry_ttl_ms: int,
+        confirm_ms: int,
         now_ns: Callable[[], int],
     ) -> None:
         self._core = core
@@ -51,8 +54,10 @@ class GatewayService:
         self._execution = execution
         self._epoch = epoch
         self._entry_ttl_ns = entry_ttl_ms * MS
+        self._too_old_ns = too_old_ns(confirm_ms)
         self._now_ns = now_ns
         self._held: deque[Record] = deque()  # reports that have no room yet
+        self._counted = 0  # of them, from the oldest on: stand in `held_back`
         self._command = np.zeros(1, COMMAND)
         own.declare(*COUNTERS)
 
@@ -99,8 +104,10 @@ class GatewayService:
         if command.gateway != self._epoch:
             return f"it was meant for incarnation {command.gateway} of the gateway; this is {self._epoch}"
         age_ns = self._now_ns() - command.made_ns
-        if command.ages and age_ns > self._entry_ttl_ns:
+        if command.ages == g.AGES_AS_ENTRY and age_ns > self._entry_ttl_ns:
             return f"it was {age_ns // MS} ms old when the gateway took it, beyond execution.entry_ttl_ms"
+        if command.ages and age_ns >= self._too_old_ns:
+            return f"it was {age_ns // MS} ms old when the gateway took it, and execution gives it up (confirm_ms)"
         return ""
 
     def _put(self, report: Record, asker: int) -> None:
@@ -117,6 +124,7 @@ class GatewayService:
         for _ in range(count):
             self._writer.publish(self._held.popleft())
         self._own.add("reports", count)
-        if self._held:
-            self._own.add("held_back")
+        counted = max(0, self._counted - count)
+        self._counted = len(self._held)
+        self._own.add("held_back", self._counted - counted)
         return count

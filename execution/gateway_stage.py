@@ -42,10 +42,11 @@ class GatewayStage(Stage):
         self._look_at_ns = 0
         self._problem = ""
         self._core, self._broker = open_here(context, self._connect)
-        ttl_ms = context.config.execution.entry_ttl_ms
+        settings = context.config.execution
         self._service = GatewayService(
-            self._core, commands, reports, counters, context.block_of("execution"), context.epoch, ttl_ms, now_ns
-        )
+            self._core, commands, reports, counters, context.block_of("execution"), context.epoch,
+            settings.entry_ttl_ms, settings.confirm_ms, now_ns,
+        )  # fmt: skip
         self._look_at_session()
         self._service.open()
 

@@ -17,11 +17,11 @@ from execution.ledger import Ledger
 from execution.leg_prices import LegPrices
 from execution.legs import gone, inherited, resting, set_by_a_person, too_much, watched_here
 from execution.orders import Order
+from execution.patience import GIVING_UP, given_up_ns
 from execution.sizing import OrderNumbers, direction, opposite, run_through, target_reached, target_ticks
 
 MS = 1_000_000
 HOLD_LOOK_NS = 100 * MS
-CANCELS_BEFORE_GIVING_UP = 3  # on an order that the exchange never confirmed
 
 
 class Quote(NamedTuple):
@@ -53,14 +53,19 @@ class Guardian:
         self._ledger = ledger
         self._prices = LegPrices(settings, ledger)
         self._confirm_ns = settings.confirm_ms * MS
+        self._given_up_ns = given_up_ns(settings.confirm_ms)
         self._excess = [0] * len(ledger.contracts)  # signed contracts that the broker holds beyond what we know
         self._viewed_ns = 0  # monotonic, of its last answer
+        self.away = False  # there is no order session, as far as we know: nobody can be asked
 
     def hear(self, excess: dict[int, int] | None, now_ns: int) -> None:
         """The broker answered what it holds: symbol -> signed contracts beyond what we know of.
 
-        None: the query failed. Then what it said last still counts, and an exit does not wait for better news.
+        None: the query failed. Then what it said last still counts, and an exit does not wait for better news; but
+        where nobody was there to be asked, that is no answer.
         """
+        if excess is None and self.away:
+            return
         self._viewed_ns = now_ns
         if excess is None:
             return
@@ -230,9 +235,9 @@ class Guardian:
         if not (order.open and order.unconfirmed):
             return False
         if not order.cl_order_id:  # a cancel cannot even name it
-            return now_ns - order.since_ns >= CANCELS_BEFORE_GIVING_UP * self._confirm_ns
+            return now_ns - order.since_ns >= self._given_up_ns
         waited = now_ns - order.cancel_asked_ns >= self._confirm_ns
-        return order.cancels_asked >= CANCELS_BEFORE_GIVING_UP and waited
+        return order.cancels_asked >= GIVING_UP and waited
 
     def silent(self, order: Order, now_ns: int) -> bool:
         """Whether an open order has been without confirmation for too long."""
@@ -250,7 +255,7 @@ class Guardian:
                 deadlines.append(order.since_ns + self._settings.entry_ttl_ms * MS)
             if order.unconfirmed:
                 deadlines.append(order.since_ns + self._confirm_ns)
-                deadlines.append(order.since_ns + CANCELS_BEFORE_GIVING_UP * self._confirm_ns)
+                deadlines.append(order.since_ns + self._given_up_ns)
         if bracket.phase in (Phase.RETREATING, Phase.CLOSING):
             deadlines += [bracket.exit_tried_ns + self._confirm_ns, bracket.exit_asked_ns + self._confirm_ns]
         if bracket.triggered_ns:
@@ -265,8 +270,10 @@ class Guardian:
         return bracket.phase in (Phase.ENTERING, Phase.PROTECTED) and self.open_quantity(bracket) > 0
 
     def _asked(self, bracket: Bracket, now_ns: int) -> bool:
-        """The broker answered since the exit is wanted, or has not done so for too long."""
-        return self._viewed_ns >= bracket.exit_asked_ns or now_ns - bracket.exit_asked_ns >= self._confirm_ns
+        """The broker answered since it was asked for this exit, or has not done so for too long although it is there."""
+        if self._viewed_ns >= bracket.exit_asked_ns:
+            return True
+        return not self.away and now_ns - bracket.exit_asked_ns >= self._confirm_ns
 
     def _triggers(self, bracket: Bracket, quote: Quote) -> bool:
         """Whether the market is beyond the trigger of a stop that rests, for the first time."""

@@ -16,6 +16,7 @@ from execution.statuses import State
 from runtime.context import StageContext
 
 SHOW_EVERY_NS = 50_000_000
+TIMED_ORDERS = 64  # whose results are waited for; one whose gateway died has none
 TRADING_NUMBERS = {Trading.ACTIVE: 0, Trading.REDUCING: 1, Trading.HALTED: 2}
 RESTING = frozenset({State.WORKING, State.PARTIAL, State.PENDING_CANCEL, State.PENDING_REPLACE})
 _SIGNALS = {source: f"signals_{source}" for source in SOURCES}
@@ -81,6 +82,8 @@ class Meters:
     def sending(self, order: int) -> None:
         """An order is about to go out; its result may come much later, beside another signal."""
         if self.signal_received_ns:
+            if len(self._received_ns) >= TIMED_ORDERS:
+                del self._received_ns[next(iter(self._received_ns))]  # the oldest
             self._received_ns[order] = self.signal_received_ns
 
     def cancelled(self) -> None:

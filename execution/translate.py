@@ -9,6 +9,7 @@ import numpy as np
 from execution import gateway as g
 from execution.events import (
     ENTRY,
+    STOP,
     TARGET,
     BrokerPosition,
     BrokerView,
@@ -18,13 +19,14 @@ from execution.events import (
     SessionBegan,
 )
 
-AGING = frozenset({ENTRY, TARGET})  # a target that is not sent is watched here instead
+# a target that is not sent is watched here instead; a stop that is not is one that failed
+AGES = {ENTRY: g.AGES_AS_ENTRY, TARGET: g.AGES_AS_ENTRY, STOP: g.AGES_AS_STOP}
 Record = np.ndarray[Any, np.dtype[Any]]
 
 
 def send_command(intent: SendOrder) -> g.Command:
     return g.Command(
-        0, g.SEND, intent.side, intent.order_type, int(intent.role in AGING), intent.symbol, intent.order,
+        0, g.SEND, intent.side, intent.order_type, AGES.get(intent.role, 0), intent.symbol, intent.order,
         intent.quantity, intent.price, intent.stop_price, b"", intent.monotonic_ns,
     )  # fmt: skip
 

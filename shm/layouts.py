@@ -147,7 +147,7 @@ COMMAND = _aligned(
         ("kind", "u1"),  # execution.gateway: SEND, CANCEL, LIST
         ("side", "u1"),  # the DLL's numbers
         ("order_type", "u1"),
-        ("ages", "u1"),  # 1: it protects and closes nothing, so it may become too old to be sent
+        ("ages", "u1"),  # execution.gateway: AGES_AS_ENTRY, AGES_AS_STOP; 0: it closes what we hold, however old it is
         ("symbol", "<i4"),
         ("order", "<i8"),  # our number; LIST: the newest that was commanded before
         ("quantity", "<i8"),

@@ -33,10 +33,11 @@ _numbers = itertools.count()
 class Ends:
     """The two rings and the two blocks of counters. Use as a context manager."""
 
-    def __init__(self, clock: ManualClock, capacity: int = 64, entry_ttl_ms: int = 500) -> None:
+    def __init__(self, clock: ManualClock, capacity: int = 64, entry_ttl_ms: int = 500, confirm_ms: int = 300) -> None:
         self.clock = clock
         self.capacity = capacity
         self.entry_ttl_ms = entry_ttl_ms
+        self.confirm_ms = confirm_ms
         self.prefix = f"{run_prefix(os.getpid())}linked{next(_numbers)}"
         self.doorbells = Doorbells.create(self.prefix + "bells")
         self.segments = [create_ring(self.prefix + ring, RINGS[ring][0], capacity) for ring in ("commands", "reports")]
@@ -56,7 +57,9 @@ class Ends:
             segment.remove()
 
     def writer(self, ring: str) -> RingWriter:
-        return RingWriter(attach_ring(self.prefix + ring, RINGS[ring][0], self.capacity), RINGS[ring][0], self.doorbells)
+        return RingWriter(
+            attach_ring(self.prefix + ring, RINGS[ring][0], self.capacity), RINGS[ring][0], self.doorbells
+        )
 
     def reader(self, ring: str, start: str | int = "next") -> RingReader:
         return RingReader(attach_ring(self.prefix + ring, RINGS[ring][0], self.capacity), RINGS[ring][0], None, start)
@@ -76,7 +79,7 @@ class Ends:
         broker.changed = self.core.changed
         self.service = GatewayService(
             self.core, self.reader("commands"), self.writer("reports"), self.gateway, self.execution,
-            int(self.gateway.words[words.STAGE_EPOCH]), self.entry_ttl_ms, self.clock.monotonic_ns,
+            int(self.gateway.words[words.STAGE_EPOCH]), self.entry_ttl_ms, self.confirm_ms, self.clock.monotonic_ns,
         )  # fmt: skip
         self.service.open()
         self.gateway.words[words.STAGE_STATE] = words.RUNNING
@@ -116,7 +119,8 @@ class LinkedRig(Rig):
     def __init__(self, folder: Path, capacity: int = 64, **sections: Any) -> None:
         sections["execution"] = {"gateway": "process", **sections.get("execution", {})}
         super().__init__(folder, **sections)
-        self.ends = Ends(self.clock, capacity, make_config(**sections).execution.entry_ttl_ms)
+        settings = make_config(**sections).execution
+        self.ends = Ends(self.clock, capacity, settings.entry_ttl_ms, settings.confirm_ms)
         self.hung = False  # the gateway does nothing
         self.deaths_of_gateway = 0
         self.own = StageCounters.private()

@@ -11,6 +11,9 @@ import pytest
 from config.schema import Consensus
 from consensus.weights import start_weights
 from execution import gateway as g
+from execution.brackets import Phase
+from execution.broker import BrokerError, BrokerOrder
+from execution.broker_side import RECONNECTED
 from execution.events import (
     BUY,
     FLATTEN,
@@ -25,6 +28,7 @@ from execution.events import (
     UpstreamSeen,
 )
 from execution.gateway_link import FULL, LAPPED
+from execution.meters import TIMED_ORDERS
 from execution.recompute import recompute
 from execution.statuses import State
 from execution.translate import list_command
@@ -83,12 +87,33 @@ def check(rig: LinkedRig) -> None:
 def tell_the_fill(rig: LinkedRig) -> None:
     """The exchange fills, and the gateway reports it without taking a command."""
     rig.broker.step()
+    report_by_itself(rig)
+
+
+def report_by_itself(rig: LinkedRig) -> None:
+    """The gateway reports what changed, and takes no command."""
     core, service = rig.ends.core, rig.ends.service
     assert core is not None and service is not None
     core.work()
     for report in core.drain():
         service._put(report, g.EVERYONE)
     service._publish()
+
+
+def close_by_hand(rig: LinkedRig) -> None:
+    """A person sells all at the broker; the order is not counted among `sent`."""
+    before = len(rig.broker.sent)
+    rig.broker.send(0, SELL, MARKET, rig.broker.position, -1.0, -1.0)
+    rig.broker.step()
+    del rig.broker.sent[before:]
+    assert rig.broker.position == 0
+
+
+def watch_the_position(rig: LinkedRig) -> list[int]:
+    """The broker's, after each step from now on."""
+    seen: list[int] = []
+    rig.after_step = lambda: seen.append(rig.broker.position)
+    return seen
 
 
 def views(rig: LinkedRig) -> list[BrokerView]:
@@ -271,6 +296,101 @@ def test_without_its_gateway_entries_are_closed_and_say_so(rig: LinkedRig, how: 
     assert len(rig.broker.sent) >= 3
 
 
+@pytest.mark.parametrize("away_ms", [600, 850, 860, 1_150, 1_450])
+def test_an_exit_that_waited_for_the_gateway_opens_nothing_that_a_person_closed(rig: LinkedRig, away_ms: int) -> None:
+    """The stop was not sent, the bracket leaves; the retry that is due must not be quicker than the question."""
+    rig.signal(1.0)
+    rig.run(100)
+    tell_the_fill(rig)
+    rig.kill_gateway()
+    rig.run(350, exchange=False)
+    assert rig.position == 2 and rig.machine.ledger.brackets[1].phase is Phase.CLOSING
+    close_by_hand(rig)
+    rig.run(away_ms)
+    sent = len(rig.broker.sent)
+    rig.revive_gateway()
+    seen = watch_the_position(rig)
+    rig.run(3_000)
+    assert set(seen) == {0} and rig.broker.sent[sent:] == []
+    assert rig.position == 2, "until a person adopts it"
+
+
+def test_an_exit_that_waited_for_the_gateway_goes_out_once_the_broker_answered(rig: LinkedRig) -> None:
+    rig.signal(1.0)
+    rig.run(100)
+    tell_the_fill(rig)
+    rig.kill_gateway()
+    rig.run(2_000)
+    rig.revive_gateway()
+    rig.run(100)
+    assert (rig.position, rig.broker.position) == (0, 0)
+    kinds = [type(each) for each in rig.journal() if isinstance(each, SessionBegan | BrokerView)]
+    assert kinds.index(SessionBegan) < len(kinds) - 1
+    rig.run(1_500)
+    check(rig)
+
+
+def test_a_query_that_fails_in_the_new_session_does_not_forbid_the_exit(rig: LinkedRig) -> None:
+    rig.signal(1.0)
+    rig.run(100)
+    tell_the_fill(rig)
+    rig.kill_gateway()
+    rig.run(500)
+    rig.broker.query_problem = "no answer"
+    rig.revive_gateway()
+    rig.run(500)
+    assert rig.broker.position == 0
+    rig.broker.query_problem = ""
+    rig.run(1_500)
+    check(rig)
+
+
+@pytest.mark.parametrize("bid", [100.0, 98.0])
+def test_a_stop_that_was_given_up_is_not_sent_before_its_exit(rig: LinkedRig, bid: float) -> None:
+    """The gateway hangs for longer than execution waits for the stop, and goes on."""
+    rig.signal(1.0)
+    rig.run(100)
+    rig.hung = True
+    tell_the_fill(rig)
+    rig.run(50)
+    rig.show(bid, bid + 0.5, bid)
+    rig.run(1_500)
+    sent = len(rig.broker.sent)
+    rig.hung = False
+    seen = watch_the_position(rig)
+    rig.run(3_000)
+    assert [order[:3] for order in rig.broker.sent[sent:]] == [(SELL, MARKET, 2)]
+    assert min(seen) == 0 and rig.broker.protected() == 0
+    assert rig.machine.ledger.orders[2].state is State.NOT_SENT
+    check(rig)
+
+
+def test_a_listing_that_a_new_gateway_makes_by_itself_clears_nothing(rig: LinkedRig) -> None:
+    rig.broker.die_before_send = 0
+    rig.signal(1.0)
+    rig.run(200)
+    assert rig.deaths_of_gateway == 1
+    rig.revive_gateway()
+    rig.hung = True  # it does not come to its commands
+
+    def details(local_id: int, cl_order_id: str) -> BrokerOrder | None:
+        raise BrokerError("it will never be known")
+
+    rig.broker.order_details = details  # type: ignore[method-assign]
+    rig.broker.changed(99, "")
+    report_by_itself(rig)
+    before = len(views(rig))
+    rig.stage.do_work()
+    rig.stage.do_work()
+    (view,) = views(rig)[before:]
+    assert (view.newest_order, view.problem) == (0, "")
+    assert RECONNECTED in rig.machine.desk.problems
+    rig.hung = False
+    rig.run(7_000, step_ms=50)
+    assert rig.machine.ledger.orders[1].state is State.NOT_SENT
+    check(rig)
+
+
 def test_what_is_held_is_left_as_soon_as_the_gateway_is_back(rig: LinkedRig) -> None:
     rig.enter()
     rig.kill_gateway()
@@ -392,3 +512,11 @@ def test_the_time_from_a_signal_to_its_order_is_not_that_of_the_next_signal(tmp_
     assert histogram.samples == 1 and (histogram.percentile(50.0) or 0) >= 6 * MS
     rig.hung = False
     rig.close()
+
+
+def test_the_times_of_orders_that_nobody_answers_for_do_not_pile_up(rig: LinkedRig) -> None:
+    meters = rig.stage._meters
+    meters.signal_received_ns = 1
+    for order in range(3 * TIMED_ORDERS):
+        meters.sending(order)
+    assert list(meters._received_ns) == list(range(2 * TIMED_ORDERS, 3 * TIMED_ORDERS))

@@ -10,9 +10,10 @@ import pytest
 
 from execution import gateway as g
 from execution.contracts import Contract
-from execution.events import BUY, ENTRY, LIMIT, NO_PRICE, SELL, STOP, STOP_LIMIT, TARGET, BrokerView, SendOrder
-from execution.gateway_link import FULL, LAPPED, SESSION_AWAY, SESSION_LOSSES, SILENT_NS, GatewayLink
+from execution.events import BUY, ENTRY, EXIT, LIMIT, NO_PRICE, SELL, STOP, STOP_LIMIT, TARGET, BrokerView, SendOrder
+from execution.gateway_link import FULL, LAPPED, SESSION_AWAY, SESSION_LOSSES, SILENT_NS, UNTOLD, GatewayLink
 from execution.gateway_service import GatewayService
+from execution.patience import given_up_ns, too_old_ns
 from execution.translate import Listing, cancel_command, list_command, send_command, send_result
 from runtime.clock import ManualClock
 from shm import counters as words
@@ -43,6 +44,7 @@ class Bench:
         self.epoch = -1
         self.link = self.new_execution()
         self.service: GatewayService = self.new_gateway()
+        self.reports()  # that it serves
 
     def new_execution(self) -> GatewayLink:
         self.epoch += 1
@@ -127,7 +129,7 @@ def test_what_a_dead_gateway_had_not_read_is_answered_as_not_sent(bench: Bench) 
     bench.new_gateway()
     bench.serve()
     reports = bench.reports()
-    assert [int(report["kind"][0]) for report in reports] == [g.SENT, g.SENT, g.CANCEL_SENT]
+    assert [int(report["kind"][0]) for report in reports] == [g.SESSION, g.SENT, g.SENT, g.CANCEL_SENT]
     assert [(order, local) for order, local, _ in results(reports)] == [(1, 0), (2, 0)]
     assert "incarnation 0 of the gateway" in results(reports)[0][2]
     assert bench.broker.sent == []
@@ -244,7 +246,7 @@ def test_a_listing_larger_than_the_ring_arrives_whole(bench: Bench) -> None:
         views += views_of(bench.reports(), listing)
     (view,) = views
     assert (view.problem, len(view.orders)) == ("", 199)
-    assert bench.ends.gateway.get("held_back") > 0 and bench.own.get("lost") == 0
+    assert bench.ends.gateway.get("held_back") == 200 - bench.ends.capacity and bench.own.get("lost") == 0
     assert not bench.service.holds_back
 
 
@@ -277,10 +279,11 @@ def test_half_a_listing_of_a_dead_gateway_is_not_finished_by_the_next(bench: Ben
     assert views_of(half, listing) == []
     bench.ends.kill_gateway(bench.broker)
     bench.new_gateway()
+    (began,) = bench.reports()
+    assert int(began["kind"][0]) == g.SESSION and int(began["gateway"][0]) == 1
     bench.link.execute(list_command(3))
     bench.serve()
-    began, *reports = bench.reports()
-    assert int(began["kind"][0]) == g.SESSION and int(began["gateway"][0]) == 1
+    reports = bench.reports()
     (view,) = views_of(reports, listing)
     assert [order.price for order in view.orders] == [101.0, 102.0, 103.0]
     (torn,) = views_of(reports[2:], Listing())
@@ -300,6 +303,61 @@ def test_an_old_entry_or_target_is_not_sent_and_an_old_stop_is(bench: Bench) -> 
     bench.clock.advance(bench.ends.entry_ttl_ms * MS)
     bench.serve()
     assert bench.prices == [102.0, 103.0]
+
+
+def test_an_order_is_refused_before_execution_gives_it_up_and_an_exit_never(bench: Bench) -> None:
+    bound_ns = too_old_ns(bench.ends.confirm_ms)
+    assert 0 < bound_ns < given_up_ns(bench.ends.confirm_ms)
+    bench.link.execute(send_command(intent(1, STOP)))
+    bench.clock.advance(MS)
+    bench.link.execute(send_command(intent(2, STOP, bench.clock.monotonic_ns())))
+    bench.link.execute(send_command(intent(3, EXIT)))
+    bench.clock.advance(bound_ns - MS)
+    bench.serve()
+    refused, stop, leaving = results(bench.reports())
+    assert refused == (1, 0, "it was 600 ms old when the gateway took it, and execution gives it up (confirm_ms)")
+    assert stop[:2] == (2, 1) and leaving[:2] == (3, 2) and bench.prices == [102.0, 103.0]
+
+
+def test_an_entry_that_may_live_long_is_refused_before_it_is_given_up_too(bench: Bench) -> None:
+    bench.ends.entry_ttl_ms = 60_000
+    bench.ends.kill_gateway(bench.broker)
+    bench.new_gateway()
+    bench.reports()
+    bench.link.execute(send_command(intent(1)))
+    bench.clock.advance(too_old_ns(bench.ends.confirm_ms))
+    bench.serve()
+    assert results(bench.reports())[0][1] == 0 and bench.broker.sent == []
+
+
+def test_nothing_is_put_for_an_incarnation_before_it_is_told(bench: Bench) -> None:
+    bench.ends.kill_gateway(bench.broker)
+    bench.new_gateway()
+    cursor = bench.link._commands.cursor
+    bench.link.execute(send_command(intent(1, STOP)))
+    bench.link.execute(list_command(1))
+    refused = bench.link.drain()
+    assert results(refused) == [(1, 0, UNTOLD)] and [view.problem for view in views_of(refused, Listing())] == [UNTOLD]
+    assert bench.link._commands.cursor == cursor
+    assert bench.kinds() == [g.SESSION], "without a report of it"
+    bench.link.execute(send_command(intent(2, STOP)))
+    bench.serve()
+    assert bench.prices == [102.0] and g.SESSION not in bench.kinds()
+
+
+def test_what_the_former_said_is_handled_before_another_session_is_told(bench: Bench) -> None:
+    """Else what it brings about, decided without knowing of the other session, is put for that one."""
+    bench.link.execute(send_command(intent(1, STOP)))
+    bench.serve()
+    bench.link.execute(send_command(intent(2, STOP)))
+    bench.ends.kill_gateway(bench.broker)
+    bench.new_gateway()
+    bench.serve()
+    assert bench.kinds() == [g.SENT, g.ORDER], "of the former"
+    bench.link.execute(send_command(intent(3, STOP)))
+    assert results(bench.link.drain()) == [(3, 0, UNTOLD)]
+    assert bench.kinds() == [g.SESSION, g.SENT]
+    assert bench.prices == [101.0]
 
 
 def test_a_refusal_of_the_library_and_a_cancel_come_back(bench: Bench) -> None:

@@ -69,6 +69,8 @@ class Bench:
         self.own = StageCounters.private()
         self.link = self.ends.link(self.own, 0)
         self.start(0)
+        self.link.work()
+        self.link.drain()  # that it serves
 
     def start(self, epoch: int) -> None:
         self.context = Context(self.ends, epoch, self.ends.gateway)

@@ -154,6 +154,72 @@ def test_a_failed_query_does_not_forbid_an_exit(make: Callable[..., Rig]) -> Non
     assert exits(rig) == [(SELL, MARKET, 2)] and rig.broker.position == 0
 
 
+def lose_the_session(rig: Rig) -> None:
+    """Nothing is sent, nothing is answered."""
+    rig.broker.session_problem = rig.broker.query_problem = "routing is away"
+    rig.broker.refuse = lambda order_type: True
+
+
+def find_the_session(rig: Rig) -> None:
+    rig.broker.session_problem = rig.broker.query_problem = ""
+    rig.broker.refuse = lambda order_type: False
+
+
+@pytest.mark.parametrize("away_ms", [690, 700, 710, 1_000])
+def test_an_exit_that_waited_for_the_session_opens_nothing_that_a_person_closed(
+    make: Callable[..., Rig], away_ms: int
+) -> None:
+    rig = make()
+    rig.signal(1.0)
+    rig.run(100, exchange=False)
+    lose_the_session(rig)
+    rig.run(200)
+    assert rig.position == 2 and rig.machine.ledger.brackets[1].phase is Phase.CLOSING
+    rig.broker.position = 0
+    rig.run(away_ms)
+    find_the_session(rig)
+    rig.run(2_000)
+    assert rig.broker.position == 0 and exits(rig) == []
+
+
+def test_an_exit_goes_out_when_the_session_is_back(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    lose_the_session(rig)
+    rig.run(100)
+    rig.show(103.5, 104.0)
+    rig.run(2_000)
+    assert rig.broker.position == 2
+    find_the_session(rig)
+    rig.broker.query_problem = "no answer"  # it is there, and a query that fails does not forbid the exit
+    rig.run(500)
+    assert exits(rig) == [(SELL, MARKET, 2)] and rig.broker.position == 0
+
+
+def test_an_exit_goes_out_while_a_part_of_the_session_is_away(make: Callable[..., Rig]) -> None:
+    """The order session counts as away without market data; its routing answers and takes orders all the same."""
+    rig = make()
+    rig.enter()
+    rig.broker.session_problem = "market data is away"
+    rig.run(100)
+    rig.show(103.5, 104.0)
+    rig.run(200)
+    assert exits(rig) == [(SELL, MARKET, 2)] and rig.broker.position == 0
+
+
+def test_an_exit_on_its_way_is_asked_about_again_when_the_session_goes(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.enter()
+    rig.broker.refuse = lambda order_type: order_type == MARKET
+    rig.show(103.5, 104.0)
+    rig.run(100)
+    assert rig.machine.ledger.brackets[1].phase is Phase.CLOSING
+    rig.broker.session_problem = "market data is away"
+    rig.broker.refuse = lambda order_type: False
+    rig.run(400)
+    assert exits(rig) == [(SELL, MARKET, 2)] and rig.broker.position == 0
+
+
 def test_a_loss_of_the_session_between_two_looks_is_noticed(make: Callable[..., Rig]) -> None:
     rig = make()
     rig.run(200)
