@@ -12,8 +12,8 @@ static struct {
     const instrument_t *trade_of;
     atomic_int request;                      /* of the last history request */
     int64_t history_from_ns, history_to_ns;
-    const instrument_t *history_of; /* these three under `lock` */
-    atomic_int progress;            /* last percentage told */
+    const instrument_t *history_of;
+    int32_t progress; /* last percentage told; these four under `lock` */
 } market;
 
 void market_reset(void) {
@@ -138,10 +138,15 @@ API int32_t CALL UnsubscribeOfferBook(const wchar_t *ticker, const wchar_t *exch
     return subscribe(ticker, exchange, FEED_OFFERS, false);
 }
 
-/* 1..99 from the place in the time asked for, 100 by the end; each number at most once, rising */
-static void tell_progress(const instrument_t *instrument, int32_t percent) {
-    while (atomic_load(&market.progress) < percent) {
-        int32_t next = atomic_fetch_add(&market.progress, 1) + 1;
+/* 1..99 from the place in the time asked for, 100 by the end; each number at most once, rising. Who hears 100 may ask again
+   at once, on a thread of his own: from then on nothing more is told of the request before. */
+static void tell_progress(const instrument_t *instrument, int32_t request, int32_t percent) {
+    for (;;) {
+        mutex_lock(&sim.lock);
+        bool due = request == atomic_load(&market.request) && market.progress < percent;
+        int32_t next = due ? ++market.progress : 0;
+        mutex_unlock(&sim.lock);
+        if (!due) return;
         FIRE(progress, lend_record(&instrument->record), next);
     }
 }
@@ -161,7 +166,7 @@ bool on_trade(const wire_trade *message, bool history) {
     double share = ((double)message->ts_ns - (double)market.history_from_ns) /
                    ((double)market.history_to_ns - (double)market.history_from_ns);
     mutex_unlock(&sim.lock);
-    tell_progress(instrument, share < 0 ? 1 : share > 0.99 ? 99 : 1 + (int32_t)(share * 98));
+    tell_progress(instrument, message->request, share < 0 ? 1 : share > 0.99 ? 99 : 1 + (int32_t)(share * 98));
     return true;
 }
 
@@ -172,7 +177,7 @@ bool on_history_end(const wire_history_end *message) {
     const instrument_t *instrument = market.history_of;
     mutex_unlock(&sim.lock);
     if (message->code != NL_OK) log_line("history request %d failed: %d", message->request, message->code);
-    if (instrument != NULL) tell_progress(instrument, message->code == NL_OK ? 100 : 99);
+    if (instrument != NULL) tell_progress(instrument, message->request, message->code == NL_OK ? 100 : 99);
     return true;
 }
 
@@ -195,7 +200,7 @@ API int32_t CALL GetHistoryTrades(const wchar_t *ticker, const wchar_t *exchange
     market.history_from_ns = body.from_ns;
     market.history_to_ns = body.to_ns;
     market.history_of = instrument;
-    atomic_store(&market.progress, 0);
+    market.progress = 0;
     mutex_unlock(&sim.lock);
     return wire_send(WIRE_HISTORY, &body, sizeof body) ? NL_OK : NL_WAITING_SERVER;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from typing import Any
 
 import pytest
@@ -279,6 +280,28 @@ def test_history_without_trades_ends_well(rig: Rig) -> None:
     answer_history(rig, [])
     assert rig.heard.of("progress")[-1] == ("WDOFUT", "F", 100)
     assert not rig.heard.of("history")
+
+
+def test_who_asks_again_at_the_end_hears_nothing_more_of_the_request_before(rig: Rig) -> None:
+    """Ingest does so on its own thread, while the callback that said 100 still runs."""
+    market, again = Market(rig.library), []
+    note = rig.heard.note
+
+    def note_and_ask_again(kind: str, *event: Any) -> None:
+        note(kind, *event)
+        if kind == "progress" and event[-1] == 100 and not again:
+            again.append(threading.Thread(target=market.request_history, args=("WDOFUT", "F", NOON_NS - DAY_NS, NOON_NS)))
+            again[0].start()
+            again[0].join()
+
+    rig.heard.note = note_and_ask_again  # type: ignore[method-assign]
+    rig.connect()
+    market.request_history("WDOFUT", "F", NOON_NS - DAY_NS, NOON_NS)
+    answer_history(rig, [])
+    assert [event[2] for event in rig.heard.of("progress")] == list(range(1, 101))
+    assert len(rig.server.wait_for(wire.HISTORY, 2)) == 2
+    answer_history(rig, [])
+    assert [event[2] for event in rig.heard.of("progress")] == [*range(1, 101), *range(1, 101)]
 
 
 def test_history_that_fails_at_the_server_sticks_at_99(rig: Rig) -> None:
