@@ -172,7 +172,7 @@ class Client:
                 data = self.socket.recv(1 << 20)
             except BlockingIOError:
                 break
-            except ConnectionResetError:
+            except (ConnectionResetError, BrokenPipeError):  # the latter on Windows, after our own shutdown
                 data = b""
             self.ended = not data
             self.buffer += data
