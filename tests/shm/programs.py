@@ -19,6 +19,7 @@ from shm.segment import Segment
 
 BOOK_CAPACITY = 256
 TRADE_CAPACITY = 1024
+INSIDE = 64  # bytes behind the word of acknowledgements: 1 while the writer publishes and looks for sleepers
 BOOK_WORDS = BOOK.itemsize // 8
 
 
@@ -56,8 +57,10 @@ def torn_words(records, count, first_number):  # type: ignore[no-untyped-def]
 def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds):  # type: ignore[no-untyped-def]
     """Take `rounds` records, asleep between them; how many wake-ups were lost.
 
-    A wake-up is lost when the sleep ends by itself, nobody has rung, and yet there is a record.
+    A wake-up is lost when the sleep ends by itself, nobody has rung, and yet there is a record whose writer has gone on: one
+    that was put aside between the record and the bell is still on its way.
     """
+    inside = acknowledged + np.uint64(INSIDE)
     word = load_acquire(wake) + np.uint64(OFFSET_BELLS) + bell * np.uint64(BELL_SIZE)
     lost = 0
     for number in range(rounds):
@@ -67,7 +70,7 @@ def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds):  # t
             news = bell_sleep(wake, bell, watched, 1, 50_000_000)
             untouched = load_acquire_32(word) == rung
             taken = reader_next(reader, record)
-            if taken and news == 0 and untouched:
+            if taken and news == 0 and untouched and load_acquire(inside) == np.uint64(0):
                 lost += 1
         store_release(acknowledged, np.uint64(number + 1))
     return lost
@@ -77,8 +80,11 @@ def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds):  # t
 def publish_awaited(ring, record, wake, acknowledged, rounds):  # type: ignore[no-untyped-def]
     """Publish each record as soon as the last one is acknowledged, after a pause that sweeps over the moment at which
     the reader falls asleep. Returns how many were acknowledged (fewer: the reader never came back)."""
+    inside = acknowledged + np.uint64(INSIDE)
     for number in range(rounds):
+        store_release(inside, np.uint64(1))
         ring_publish(ring, record, wake)
+        store_release(inside, np.uint64(0))
         patience = 4_000_000_000
         while load_acquire(acknowledged) != np.uint64(number + 1):
             patience -= 1
