@@ -7,6 +7,10 @@ from tests.processes import PROJECT
 DOCUMENT = PROJECT / "docs" / "robustness.md"
 
 
+def has_section(name: str) -> bool:
+    return f"<!-- {name} -->\n" in DOCUMENT.read_text("utf-8")
+
+
 def write_section(name: str, lines: list[str]) -> None:
     """Replace what stands between `<!-- NAME -->` and `<!-- end -->`. Raises ValueError when there is no such section."""
     text = DOCUMENT.read_text("utf-8")

@@ -35,7 +35,7 @@ from execution.ledger import Ledger
 from execution.recovery import restore
 from replay.orders import verify_orders
 from tests.kills import mortal
-from tests.kills.document import write_section
+from tests.kills.document import has_section, write_section
 from tests.kills.judgement import Exposure, exposure, intents_by_epoch, sent_twice
 from tests.kills.mortal import INSTANTS, OF_APART, OF_TARGETS, RANDOM, Call, Death, Died, read_diary, write_plan
 from tests.kills.small_world import SmallWorld
@@ -308,6 +308,10 @@ def main() -> int:
     parser.add_argument("--shared", action="store_true", help="market data and orders in one session")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    section = "gateway" if options.gateway == "process" else "execution"
+    section += "-faults" * options.faults + "-resting" * (options.target == "resting") + "-shared" * options.shared
+    if options.write and not has_section(section):
+        parser.error(f"docs/robustness.md has no section {section}: make one, or leave --write out")
     with tempfile.TemporaryDirectory(prefix="qt-crash-", ignore_cleanup_errors=True) as scratch:
         folder = Path(options.folder or scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -318,9 +322,6 @@ def main() -> int:
     lines = as_markdown(outcome)
     sys.stdout.write("\n".join([*lines, f"{outcome.seconds:.0f} s", ""]))
     if options.write:
-        section = "gateway" if options.gateway == "process" else "execution"
-        section += "-faults" if options.faults else ""
-        section += "-resting" * (options.target == "resting") + "-shared" * options.shared
         write_section(section, lines)
     return 1 if outcome.problems else 0
 
