@@ -6,7 +6,6 @@ stages are ready; its first event comes one second later.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,7 +28,7 @@ from exchange.listing import Account, Listings
 from exchange.market_clock import MarketClock, Moment
 from exchange.outbound import Outbound
 from exchange.server import Server
-from exchange.tally import Tally
+from exchange.tally import NAMES, Tally, values_of
 from exchange.trading_day import Change, TradingDay
 from profitdll.constants import TickerState
 from runtime.clock import wall_ns
@@ -72,6 +71,7 @@ class ExchangeStage(Stage):
         self._market_clock = MarketClock(first_ns, config.exchange.speed)
         self._day = TradingDay(config.instruments, first_ns, self.market.has_book, config.sessions)
         self._tally = Tally()
+        self._shown: tuple[int | None, ...] = (None,) * len(NAMES)  # totals as they stand in the counters
         account = Account(config.execution.account, config.execution.broker, secrets.routing_password)
         name = f"{datetime.fromtimestamp(first_ns // 1_000_000_000, zone):%y%m%d}-{context.epoch}-"
         self.engine = Engine(self.market, [account.broker], name, config.exchange.self_match, config.exchange.fees)
@@ -99,7 +99,7 @@ class ExchangeStage(Stage):
             if state != TickerState.OPENED:
                 self._change_state(Change(first_ns, index, state), at_once=True)
         nets = [f"net_position_{index}" for index in range(len(config.instruments))]
-        context.counters.declare(*asdict(self._tally), *nets, "tape_ended", "port")
+        context.counters.declare(*NAMES, *nets, "tape_ended", "port")
         context.counters.set("port", self.server.port)
         self._publish_counters()
         context.log.info(
@@ -209,8 +209,11 @@ class ExchangeStage(Stage):
 
     def _publish_counters(self) -> None:
         counters = self._context.counters
-        for name, value in asdict(self._tally).items():
-            counters.set(name, value)
+        totals = values_of(self._tally)
+        for name, total, shown in zip(NAMES, totals, self._shown, strict=True):
+            if total != shown:
+                counters.set(name, total)
+        self._shown = totals
         for index in range(len(self.market.instruments)):
             position = self.engine.positions.get((0, index))
             counters.set(f"net_position_{index}", position.net if position else 0)

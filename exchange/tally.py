@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 
 @dataclass(slots=True)
@@ -24,3 +25,8 @@ class Tally:
     slow_clients: int = 0
     order_messages: int = 0  # from clients, of every kind
     faults: int = 0  # that were switched on
+
+
+NAMES = tuple(field.name for field in fields(Tally))
+values_of = attrgetter(*NAMES)
+"""The totals of a Tally, in the order of NAMES."""
