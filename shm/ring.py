@@ -203,6 +203,8 @@ class RingWriter:
         self.address = segment.address
         self.wake = doorbells.wake
         self._doorbells = doorbells
+        self._record: np.ndarray[Any, Any] | None = None
+        self._record_address = 0
         holder = int(_word(segment, OFFSET_WRITER_PID)[0])
         if holder not in (0, os.getpid()) and psutil.pid_exists(holder):
             raise SegmentError(f"ring {segment.name} has a living writer, process {holder}; stop it first")
@@ -222,9 +224,11 @@ class RingWriter:
 
     def publish(self, record: np.ndarray[Any, Any]) -> int:
         """Publish one record (array of the ring's dtype with one element); returns its number."""
-        if record.dtype != self.dtype or record.size != 1 or not record.flags.c_contiguous:
-            raise TypeError(f"ring {self.segment.name} takes one whole record of {self.dtype.itemsize} bytes")
-        return int(publish(self.address, record.ctypes.data, self.wake))
+        if record is not self._record:  # a stage publishes out of the same array each time: looked at once
+            if record.dtype != self.dtype or record.size != 1 or not record.flags.c_contiguous:
+                raise TypeError(f"ring {self.segment.name} takes one whole record of {self.dtype.itemsize} bytes")
+            self._record, self._record_address = record, int(record.ctypes.data)
+        return int(publish(self.address, self._record_address, self.wake))
 
     def last_record(self) -> np.ndarray[Any, Any] | None:
         """The newest whole record (shape (1,)), or None when nothing was published. For a writer that comes back."""
