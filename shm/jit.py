@@ -6,19 +6,39 @@ a branch to an exception. `nogil` lets a loop run beside Python threads. `cache`
 of `shm.kernel_cache`, which is keyed by the hash of every kernel source. Signatures are explicit, so nothing
 compiles on the first tick.
 
-This file must be imported before numba itself, because numba reads its cache folder once, at import.
+This file must be imported before numba itself, because numba reads its cache folder once, at import. It also keeps
+from numba what it would import for linear algebra and C bindings wherever they are installed (with the training
+tools): no kernel uses either, and they are a fifth of the time that a restarted stage needs to be back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from shm import kernel_cache
 
 kernel_cache.configure()
 
-import numba  # noqa: E402
+
+@contextmanager
+def _as_if_not_installed(*packages: str) -> Iterator[None]:
+    """Imports of them fail meanwhile, but for those that this process has already."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not to be found
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+with _as_if_not_installed("scipy", "cffi"):
+    import numba
+    import numba.core.typing.cffi_utils  # this and the next would come with the first kernel
+    import numba.np.arraymath
 
 
 def kernel(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
