@@ -20,8 +20,10 @@ from typing import cast
 
 from execution.events import LEDGER_TYPES, LedgerRecord, Omitted
 from execution.file_lock import FileLock, Locked
+from execution.journal_digest import bytes_from, ledger_records, read_digest
 from execution.journal_file import RESERVE_BYTES, JournalFile, damage
-from execution.journal_format import KIND_LEDGER, JournalError, Record, decode_body, encode_record, examine, scan
+from execution.journal_format import MAGIC, Examined, JournalError, Record, decode_body, encode_record, examine, scan
+from execution.journal_walk import HEAD
 from runtime.clock import monotonic_ns
 
 SYNC_S = 0.010
@@ -33,27 +35,26 @@ def read_records(path: Path) -> Iterator[Record]:
 
     Raises JournalError, after the records before it, for a damage in the middle.
     """
-    for _, body in _bodies(path):
+    data = path.read_bytes() if path.exists() else b""
+    for _, body, _ in scan(data):
         yield decode_body(body)
+    _refuse_damage(path, 0, examine(data))
 
 
 def read_ledger(path: Path) -> Iterator[LedgerRecord]:
-    """As `read_records`, only what recovery needs; the rest is not even decoded."""
-    for kind, body in _bodies(path):
-        if kind == KIND_LEDGER:
-            yield cast(LedgerRecord, decode_body(body))
+    """As `read_records`, only what recovery needs, and that of the older part from the digest, when there is one."""
+    digest = read_digest(path)
+    begin = digest.end or len(MAGIC)
+    data = bytes_from(path, begin)
+    for part in (digest.ledger, data):
+        for record in ledger_records(part):
+            yield cast(LedgerRecord, decode_body(record[HEAD.size :]))
+    _refuse_damage(path, begin, examine(data, 0))
 
 
-def _bodies(path: Path) -> Iterator[tuple[int, memoryview]]:
-    if not path.exists():
-        return
-    data, end = path.read_bytes(), None
-    for kind, body, behind in scan(data):
-        end = behind
-        yield kind, body
-    found = examine(data, end)
+def _refuse_damage(path: Path, begin: int, found: Examined) -> None:
     if found.whole_behind >= 0:
-        raise JournalError(damage(path, found.end, found.whole_behind))
+        raise JournalError(damage(path, begin + found.end, begin + found.whole_behind))
 
 
 class Journal:

@@ -38,14 +38,12 @@ def run(args: argparse.Namespace) -> int:
     if not is_journal(data):
         return _complain(f"{path} is not a journal", EXIT_DAMAGED)
     counts: Counter[str] = Counter()
-    end: int | None = None
-    for number, (record, behind) in enumerate(_records(data)):
-        end = behind
+    for number, record in enumerate(_records(data)):
         kind = type(record).__name__
         counts[kind] += 1
         if not args.verify and wanted(record, args.kind, args.order):
             _say(json.dumps(as_table(number, record)) if args.json else as_line(number, record))
-    found = examine(data, end)
+    found = examine(data)
     if args.json:
         _say(json.dumps(verdict(path, found, counts)))
     else:
@@ -106,9 +104,9 @@ def verdict_lines(path: Path, found: Examined, counts: Counter[str]) -> list[str
     return lines
 
 
-def _records(data: bytes) -> Iterator[tuple[Record, int]]:
-    for _, body, behind in scan(data):
-        yield decode_body(body), behind
+def _records(data: bytes) -> Iterator[Record]:
+    for _, body, _ in scan(data):
+        yield decode_body(body)
 
 
 def _finite(value: Any) -> Any:

@@ -18,6 +18,7 @@ import os
 import threading
 from pathlib import Path
 
+from execution.journal_digest import bytes_from, read_digest
 from execution.journal_format import MAGIC, JournalError, examine, is_journal
 from tape.format import sync_folder
 
@@ -142,16 +143,19 @@ def _mend(path: Path) -> tuple[int, int]:
     """Wipe a torn end, keeping it in a file beside; returns where records end and how many bytes were wiped."""
     if not path.exists():
         return 0, 0
-    data = path.read_bytes()
-    if not is_journal(data):
+    begin = read_digest(path).end
+    data = bytes_from(path, begin) if begin else path.read_bytes()
+    if not begin and not is_journal(data):
         raise JournalError(f"{path} is not a journal; move it away, and see that nothing else writes there")
-    end, used, whole_behind = examine(data)
+    end, used, whole_behind = examine(data, 0 if begin else -1)
+    torn = data[end:used]
+    end, used, whole_behind = begin + end, begin + used, begin + whole_behind if whole_behind >= 0 else -1
     if whole_behind >= 0:
         raise JournalError(damage(path, end, whole_behind))
     if used == end:
         return end, 0
     try:
-        _keep(path, data[end:used])
+        _keep(path, torn)
         with open(path, "r+b", buffering=0) as file:
             file.seek(end)
             if file.write(bytes(used - end)) != used - end:

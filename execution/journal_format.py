@@ -12,7 +12,6 @@ damaged record said: that is never cut without a person.
 from __future__ import annotations
 
 import re
-import struct
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,12 +19,11 @@ from typing import NamedTuple
 import msgspec
 
 from execution.events import LEDGER_TYPES, Input, Output
+from execution.journal_walk import HEAD, is_whole, walk
 
 MAGIC = b"QTJOURN1"
-MAX_RECORD_BYTES = 16 * 2**20
 KIND_INPUT = 1  # needed to recompute decisions, not to recover
 KIND_LEDGER = 2  # orders, positions and brackets: recovery reads these only
-HEAD = struct.Struct("<IIB")
 
 Record = Input | Output
 INPUT_TYPES: tuple[type, ...] = Input.__args__
@@ -70,19 +68,19 @@ def scan(data: bytes) -> Iterator[tuple[int, memoryview, int]]:
 def scan_from(data: bytes, at: int) -> Iterator[tuple[int, memoryview, int]]:
     """As `scan`, from a record's beginning at `at`."""
     view = memoryview(data)  # records that nobody decodes are not copied
-    while (end := _whole_until(data, view, at)) > 0:
-        yield data[at + _KIND_AT], view[at + HEAD.size : end], end
-        at = end
+    for kinds, begins, ends in walk(data, at):
+        for kind, begin, end in zip(kinds.tolist(), begins.tolist(), ends.tolist(), strict=True):
+            yield kind, view[begin + HEAD.size : end], end
 
 
-def examine(data: bytes, end: int | None = None) -> Examined:
-    """Where the records end and what is behind; `end`: where `scan` stopped, if the caller knows."""
-    if end is None:
-        end = len(MAGIC) if data.startswith(MAGIC) else 0
-        for _, _, behind in scan(data):
-            end = behind
+def examine(data: bytes, begin: int = -1) -> Examined:
+    """Where the records end and what is behind. begin: where the first one begins; -1: behind the magic."""
+    end = begin if begin >= 0 else len(MAGIC) if data.startswith(MAGIC) else 0
+    anything = begin >= 0 or end > 0
+    for _, _, ends in walk(data, end if anything else len(data)):
+        end = int(ends[-1])
     used = max(end, len(data.rstrip(b"\0")))
-    behind = _whole_record_behind(data, end) if end and used > end else -1
+    behind = _whole_record_behind(data, end) if anything and used > end else -1
     return Examined(end, used, behind)
 
 
@@ -92,21 +90,9 @@ def is_journal(data: bytes) -> bool:
     return MAGIC.startswith(head) and (head == MAGIC or len(data.rstrip(b"\0")) <= len(MAGIC))
 
 
-def _whole_until(data: bytes, view: memoryview, at: int) -> int:
-    """End of the whole record that begins at `at`; 0 when there is none."""
-    if at + HEAD.size > len(data):
-        return 0
-    length, checksum, kind = HEAD.unpack_from(data, at)
-    end = at + HEAD.size + length
-    if not 0 < length <= MAX_RECORD_BYTES or end > len(data):
-        return 0
-    return end if zlib.crc32(view[at + HEAD.size : end], kind) == checksum else 0
-
-
 def _whole_record_behind(data: bytes, bad: int) -> int:
-    view = memoryview(data)
     for match in _BEGINNING.finditer(data, bad + 1 + _KIND_AT):
         at = match.start() - _KIND_AT
-        if _whole_until(data, view, at):
+        if is_whole(data, at):
             return at
     return -1

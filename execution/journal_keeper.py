@@ -12,6 +12,7 @@ import msgspec
 
 from config.schema import Config
 from execution.journal import Journal, read_ledger
+from execution.journal_digest import renew_digest
 from execution.journal_format import JournalError, Record
 from execution.ledger import Ledger
 from execution.recovery import restore
@@ -72,6 +73,7 @@ class JournalKeeper:
             restored = restore(ledger, read_ledger(self.journal.path))
         except (JournalError, msgspec.DecodeError) as error:
             raise Refusal(f"journal {self.journal.path}: {error}") from error
+        self._renew_digest()
         self._log.info(
             "recovered from the journal",
             extra={
@@ -83,6 +85,13 @@ class JournalKeeper:
                 }
             },
         )
+
+    def _renew_digest(self) -> None:
+        """So that the next start reads less. When that fails it reads more, no worse."""
+        try:
+            renew_digest(self.journal.path)
+        except OSError as error:
+            self._log.warning("the digest of the journal %s cannot be renewed: %s", self.journal.path, error)
 
     def append(self, record: Record) -> None:
         self.journal.append(record)

@@ -24,7 +24,8 @@ from typing import BinaryIO
 
 from bus.messages import Decision, Fill, OrderEvent, WeightsChanged
 from execution.events import OrderAdopted, Publish, SendOrder
-from execution.journal_format import HEAD, MAGIC, Record, decode_body, scan_from
+from execution.journal_format import MAGIC, Record, decode_body, scan_from
+from execution.journal_walk import HEAD
 
 MAX_BYTES = 1 << 20  # of the journal in one transaction
 TOLD = (b"Publish", b"SendOrder", b"OrderAdopted")  # tags of the records that say something of these tables
