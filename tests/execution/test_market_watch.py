@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from execution.market_watch import BATCH, BATCHES_A_TURN, STALE_BOOK_NS, MarketWatch
@@ -135,8 +135,9 @@ def test_a_book_that_trades_have_left_behind_is_forgotten_until_the_next_one() -
     st.booleans(), st.integers(0, 2), st.sampled_from((KIND_TRADE, KIND_GAP, 0)), st.integers(0, 255),
     st.sampled_from((0, FLAG_REFILLED, 2, 3)), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2),
 )))  # fmt: skip
+@example([*[(False, 0, 1, 0, 0, 1, 0, 0)] * 20, (False, 1, 1, 0, 0, 1, 0, 1), (True, 1, KIND_GAP, 0, 0, 1, 0, 0)])
 def test_the_compiled_look_is_that_of_its_twin(records: list[tuple[bool, int, int, int, int, int, int, int]]) -> None:
-    """Any types, flags and empty sides, gaps among the books, three contracts."""
+    """Any types, flags and empty sides, gaps among the books, three contracts, a gap that is seen before an older book."""
     ingest_seq = 0
     trades, books = np.zeros(len(records), TRADE), np.zeros(len(records), BOOK)
     counts = {True: 0, False: 0}
@@ -152,11 +153,12 @@ def test_the_compiled_look_is_that_of_its_twin(records: list[tuple[bool, int, in
         else:
             row["bid_price"][0, 0], row["bid_quantity"][0, 0] = 50.0 + number, bids
             row["ask_price"][0, 0], row["ask_quantity"][0, 0] = 51.0 + number, asks
-    newest, twins = unknown(3), [naive_watch.Newest() for _ in range(3)]
-    for part in (slice(0, len(records) // 2), slice(len(records) // 2, None)):
-        some = [rows[: counts[is_trade]][part] for rows, is_trade in ((trades, True), (books, False))]
-        take(some[0], len(some[0]), some[1], len(some[1]), newest)
-        naive_watch.take(*some, twins)
+    newest, half = unknown(3), len(records) // 2
+    trades, books = trades[: counts[True]], books[: counts[False]]
+    for part in (slice(0, half), slice(half, None)):  # of each ring: one may be seen ahead of the other
+        take(trades[part], len(trades[part]), books[part], len(books[part]), newest)
+        twins = [naive_watch.Newest() for _ in range(3)]
+        naive_watch.take(trades[: part.stop], books[: part.stop], twins)
         seen = [row[:-1] for row in newest.tolist()]  # but for the gap, which the twin need not remember
         assert str(seen) == str([twin.row() for twin in twins])  # as text: NaN is NaN
 
