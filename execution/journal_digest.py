@@ -87,7 +87,7 @@ def renew_digest(journal: Path, from_bytes: int = FROM_BYTES) -> bool:
             file.write(head + _CHECKSUM.pack(_checksum(head, ledger)) + ledger)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(new, digest_file(journal))
+        os.replace(new, digest_file(journal))  # tried once: a start waits for nothing that it does not need
     except OSError:
         new.unlink(missing_ok=True)
         raise
