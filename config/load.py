@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from config.explain import in_words
 from config.schema import Config, Instrument
 
 FOLDER = Path(__file__).resolve().parent
@@ -39,7 +40,7 @@ def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> C
     try:
         config = msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {in_words(str(error), Config, merged)}") from error
     _check_finite(merged, "$", path)
     _check_whole(config, path)
     return config
