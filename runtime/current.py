@@ -21,11 +21,19 @@ def attach_current(folder: Path) -> tuple[RunInfo, RunCounters]:
     pointer = folder / CURRENT
     try:
         name = pointer.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise NoRun(
+            f"nothing runs under {folder.resolve()}: no run was started there; change to the folder where `up` was started,"
+            " or name its folder of runs with --runs"
+        ) from None
+    except PermissionError as error:  # Windows: just being replaced
+        raise NoRun(f"nothing runs under {folder.resolve()}: {error}") from error
+    try:
         info = read_run(folder / name)
         if not supervisor_lives(info.prefix):
-            raise NoRun(f"nothing runs under {folder.resolve()}: the last run's supervisor is gone")
+            raise NoRun(f"nothing runs under {folder.resolve()}: the last run there, {name}, is over")
         return info, RunCounters.attach(info.prefix + "counters")
-    except (FileNotFoundError, PermissionError, SegmentError) as error:  # Windows: just being replaced
+    except (FileNotFoundError, PermissionError, SegmentError) as error:
         raise NoRun(f"nothing runs under {folder.resolve()}: {error}") from error
 
 
