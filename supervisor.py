@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -483,7 +484,11 @@ def main(argv: list[str] | None = None) -> int:
         )
         return EXIT_REFUSED
     args = parser.parse_args(argv)
-    return int(args.run(args))
+    try:
+        return int(args.run(args))
+    except BrokenPipeError:  # whoever read what was printed has enough, as in `journal RUN | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNCLEAN
 
 
 if __name__ == "__main__":

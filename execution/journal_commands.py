@@ -38,10 +38,13 @@ def run(args: argparse.Namespace) -> int:
     if not is_journal(data):
         return _complain(f"{path} is not a journal", EXIT_DAMAGED)
     counts: Counter[str] = Counter()
+    shown, orders = 0, 0
     for number, record in enumerate(_records(data)):
         kind = type(record).__name__
         counts[kind] += 1
+        orders = max(orders, getattr(record, "order", 0))
         if not args.verify and wanted(record, args.kind, args.order):
+            shown += 1
             _say(json.dumps(as_table(number, record)) if args.json else as_line(number, record))
     found = examine(data)
     if args.json:
@@ -49,7 +52,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         for line in verdict_lines(path, found, counts):
             _say(line)
-    return EXIT_DAMAGED if found.whole_behind >= 0 else EXIT_WHOLE
+    if found.whole_behind >= 0:
+        return EXIT_DAMAGED
+    if args.order is not None and not shown and not args.verify:
+        known = f"knows the orders 1 to {orders}" if orders else "knows no order"
+        return _complain(f"nothing to show of order {args.order}; this journal {known}", EXIT_USAGE)
+    return EXIT_WHOLE
 
 
 def wanted(record: Record, kinds: list[str] | None, order: int | None) -> bool:

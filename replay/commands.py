@@ -9,8 +9,11 @@ import argparse
 import sys
 from pathlib import Path
 
+import msgspec
+
 from replay.orders import OrdersError, verify_orders
 from replay.verify import NotRecorded, VerifyError, verify_vectors
+from runtime.run_info import read_run
 from tape.format import TapeError
 
 EQUAL, DIFFERS, NOT_COMPARED = 0, 1, 2
@@ -19,6 +22,10 @@ EQUAL, DIFFERS, NOT_COMPARED = 0, 1, 2
 def run(arguments: argparse.Namespace) -> int:
     """arguments: run_folder, verify."""
     folder = Path(arguments.run_folder)
+    try:
+        read_run(folder)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        return _fail(error)
     return max(_vectors(folder), _orders(folder))
 
 

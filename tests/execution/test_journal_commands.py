@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import supervisor
+from execution.events import Tick
+from execution.journal_format import encode_record, examine
 from execution.journal_keeper import journal_of
 from tests.execution.rig import Rig
+from tests.processes import PROJECT
 
 
 @pytest.fixture
@@ -44,6 +49,27 @@ def test_json_has_every_field_and_filters_by_kind_and_order(journal: Path, capsy
     assert rows[-1]["torn_bytes"] == 0 and rows[-1]["damaged_at"] is None and rows[-1]["records"] > 10
     all_rows = [json.loads(line) for line in verb(capsys, str(journal), "--json")[1]]
     assert [row["number"] for row in all_rows[:-1]] == list(range(len(all_rows) - 1))
+
+
+def test_an_order_that_never_was_is_told(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, error = verb(capsys, str(journal), "--order", "999")
+    assert (code, lines[-1]) == (2, "whole")
+    assert error == "error: nothing to show of order 999; this journal knows the orders 1 to 2\n"
+    assert verb(capsys, str(journal), "--order", "999", "--verify")[0] == 0
+
+
+def test_a_reader_that_has_enough_is_no_failure(journal: Path) -> None:
+    """As in `journal RUN | head`."""
+    data = journal.read_bytes()
+    journal.write_bytes(data[: examine(data).end] + encode_record(Tick(1, 1)) * 20_000)
+    command = [sys.executable, str(PROJECT / "supervisor.py"), "journal", str(journal)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    assert b"Started" in process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 1
+    process.stderr.close()
 
 
 def test_a_torn_end_is_told_and_left_alone(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
