@@ -10,7 +10,10 @@ import sys
 import numpy as np
 from numba import carray
 
+from runtime.clock import SharedClock
+from runtime.native_clock import NativeClock, native_now_ns
 from shm.atomics import at, load_acquire, load_acquire_32, store_release
+from shm.counters import RunCounters
 from shm.doorbell import BELL_SIZE, OFFSET_BELLS, Bell, Doorbells, bell_sleep
 from shm.jit import inline, kernel
 from shm.layouts import BOOK, OFFSET_CURSOR, TRADE
@@ -19,6 +22,7 @@ from shm.segment import Segment
 
 BOOK_CAPACITY = 256
 TRADE_CAPACITY = 1024
+SLEEP_NS = 50_000_000
 INSIDE = 64  # bytes behind the word of acknowledgements: 1 while the writer publishes and looks for sleepers
 BOOK_WORDS = BOOK.itemsize // 8
 
@@ -53,12 +57,13 @@ def torn_words(records, count, first_number):  # type: ignore[no-untyped-def]
     return bad
 
 
-@kernel("int64(uintp, uintp, uintp, uint64, uintp, uintp, int64)")
-def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds):  # type: ignore[no-untyped-def]
+@kernel("int64(uintp, uintp, uintp, uint64, uintp, uintp, int64, uintp)")
+def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds, clock):  # type: ignore[no-untyped-def]
     """Take `rounds` records, asleep between them; how many wake-ups were lost.
 
-    A wake-up is lost when the sleep ends by itself, nobody has rung, and yet there is a record whose writer has gone on: one
-    that was put aside between the record and the bell is still on its way.
+    A wake-up is lost when the sleep ends by its time-out, nobody has rung, and yet there is a record whose writer has gone on:
+    one that was put aside between the record and the bell is still on its way. An event of Windows that was set for an
+    earlier sleep ends one at once, which is no time-out.
     """
     inside = acknowledged + np.uint64(INSIDE)
     word = load_acquire(wake) + np.uint64(OFFSET_BELLS) + bell * np.uint64(BELL_SIZE)
@@ -66,9 +71,9 @@ def take_asleep(reader, record, wake, bell, watched, acknowledged, rounds):  # t
     for number in range(rounds):
         taken = reader_next(reader, record)
         while not taken:
-            rung = load_acquire_32(word)
-            news = bell_sleep(wake, bell, watched, 1, 50_000_000)
-            untouched = load_acquire_32(word) == rung
+            rung, since_ns = load_acquire_32(word), native_now_ns(clock)
+            news = bell_sleep(wake, bell, watched, 1, SLEEP_NS)
+            untouched = load_acquire_32(word) == rung and native_now_ns(clock) - since_ns >= SLEEP_NS // 2
             taken = reader_next(reader, record)
             if taken and news == 0 and untouched and load_acquire(inside) == np.uint64(0):
                 lost += 1
@@ -121,7 +126,7 @@ def answer(there: str, back: str, bells_name: str, rounds: str) -> None:
         bell.wait()
 
 
-def sleeper(ring_name: str, bells_name: str, words_name: str, rounds: str) -> None:
+def sleeper(ring_name: str, bells_name: str, words_name: str, counters_name: str, rounds: str) -> None:
     """take_asleep at bell 1; prints how many wake-ups were lost."""
     doorbells = Doorbells.attach(bells_name)
     reader = RingReader(attach_ring(ring_name, TRADE, TRADE_CAPACITY), TRADE, Bell(doorbells, 1), "oldest")
@@ -129,10 +134,19 @@ def sleeper(ring_name: str, bells_name: str, words_name: str, rounds: str) -> No
     acknowledged = words.address + 1024
     watched = np.array([reader.segment.address + OFFSET_CURSOR, reader.address + 8 * READER_NEXT], np.uint64)
     record = np.zeros(1, TRADE)
+    run = RunCounters.attach(counters_name)
+    clock = NativeClock(SharedClock(run))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     lost = take_asleep(
-        reader.address, record.ctypes.data, doorbells.wake, 1, watched.ctypes.data, acknowledged, int(rounds)
+        reader.address,
+        record.ctypes.data,
+        doorbells.wake,
+        1,
+        watched.ctypes.data,
+        acknowledged,
+        int(rounds),
+        clock.address,
     )
     sys.stdout.write(f"{lost}\n")
     sys.stdout.flush()

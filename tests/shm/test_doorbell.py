@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from shm.atomics import read_word, set_bits
+from shm.counters import RunCounters
 from shm.doorbell import MAX_SLEEP_NS, OFFSET_SLEEPERS, Bell, Doorbells
 from shm.layouts import TRADE
 from shm.ring import RingReader, RingWriter, create_ring
@@ -145,10 +146,14 @@ def test_no_wake_up_is_lost_at_the_moment_of_falling_asleep(names: Any) -> None:
     ring = create_ring(ring_name, TRADE, TRADE_CAPACITY)
     words = Segment.create(words_name, 4096, 64, 1, 1)
     acknowledged = words.address + 1024
+    run = RunCounters.create(counters_name := names("counters"))
     writer, record = RingWriter(ring, TRADE, doorbells), np.zeros(1, TRADE)
-    with program("tests.shm.programs", "sleeper", ring_name, bells_name, words_name, str(rounds)) as process:
+    with program(
+        "tests.shm.programs", "sleeper", ring_name, bells_name, words_name, counters_name, str(rounds)
+    ) as process:
         await_ready(process)
         done = publish_awaited(writer.address, record.ctypes.data, writer.wake, acknowledged, rounds)
         assert done == rounds, f"the reader never took record {done}"
         assert process.stdout is not None
         assert int(process.stdout.readline()) <= 1  # a sleep that ends just as the record comes looks the same
+    run.segment.close()
