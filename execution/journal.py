@@ -38,7 +38,7 @@ def read_records(path: Path) -> Iterator[Record]:
     data = path.read_bytes() if path.exists() else b""
     for _, body, _ in scan(data):
         yield decode_body(body)
-    _refuse_damage(path, 0, examine(data))
+    _refuse_damage(path, examine(data))
 
 
 def read_ledger(path: Path) -> Iterator[LedgerRecord]:
@@ -49,12 +49,12 @@ def read_ledger(path: Path) -> Iterator[LedgerRecord]:
     for part in (digest.ledger, data):
         for record in ledger_records(part):
             yield cast(LedgerRecord, decode_body(record[HEAD.size :]))
-    _refuse_damage(path, begin, examine(data, 0))
+    _refuse_damage(path, examine(data, begin))
 
 
-def _refuse_damage(path: Path, begin: int, found: Examined) -> None:
+def _refuse_damage(path: Path, found: Examined) -> None:
     if found.whole_behind >= 0:
-        raise JournalError(damage(path, begin + found.end, begin + found.whole_behind))
+        raise JournalError(damage(path, found.end, found.whole_behind))
 
 
 class Journal:

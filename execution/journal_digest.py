@@ -73,10 +73,10 @@ def renew_digest(journal: Path, from_bytes: int = FROM_BYTES) -> bool:
     """
     old = read_digest(journal)
     begin = old.end or len(MAGIC)
-    data = bytes_from(journal, begin)
-    if len(data) < from_bytes:
+    if not journal.exists() or journal.stat().st_size - begin < from_bytes:
         return False
-    end = begin + examine(data, 0).end
+    data = bytes_from(journal, begin)
+    end = examine(data, begin).end
     if end == begin:
         return False
     ledger = old.ledger + b"".join(ledger_records(data))

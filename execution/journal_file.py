@@ -147,15 +147,13 @@ def _mend(path: Path) -> tuple[int, int]:
     data = bytes_from(path, begin) if begin else path.read_bytes()
     if not begin and not is_journal(data):
         raise JournalError(f"{path} is not a journal; move it away, and see that nothing else writes there")
-    end, used, whole_behind = examine(data, 0 if begin else -1)
-    torn = data[end:used]
-    end, used, whole_behind = begin + end, begin + used, begin + whole_behind if whole_behind >= 0 else -1
+    end, used, whole_behind = examine(data, begin)
     if whole_behind >= 0:
         raise JournalError(damage(path, end, whole_behind))
     if used == end:
         return end, 0
     try:
-        _keep(path, torn)
+        _keep(path, data[end - begin : used - begin])
         with open(path, "r+b", buffering=0) as file:
             file.seek(end)
             if file.write(bytes(used - end)) != used - end:

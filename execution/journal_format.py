@@ -39,7 +39,7 @@ class JournalError(OSError):
 
 
 class Examined(NamedTuple):
-    """Offsets in a journal's bytes."""
+    """Offsets in a journal's file."""
 
     end: int  # behind the last whole record; 0 when not even the magic is whole
     used: int  # behind the last byte that is not zero, but never before `end`: what lies between the two is torn
@@ -73,15 +73,16 @@ def scan_from(data: bytes, at: int) -> Iterator[tuple[int, memoryview, int]]:
             yield kind, view[begin + HEAD.size : end], end
 
 
-def examine(data: bytes, begin: int = -1) -> Examined:
-    """Where the records end and what is behind. begin: where the first one begins; -1: behind the magic."""
-    end = begin if begin >= 0 else len(MAGIC) if data.startswith(MAGIC) else 0
-    anything = begin >= 0 or end > 0
-    for _, _, ends in walk(data, end if anything else len(data)):
+def examine(data: bytes, begin: int = 0) -> Examined:
+    """Where the records end and what is behind. begin: the place in the file of `data`, a record's; 0: the whole file."""
+    first = 0 if begin else len(MAGIC) if data.startswith(MAGIC) else -1
+    end, behind = max(first, 0), -1
+    for _, _, ends in walk(data, end if first >= 0 else len(data)):
         end = int(ends[-1])
     used = max(end, len(data.rstrip(b"\0")))
-    behind = _whole_record_behind(data, end) if anything and used > end else -1
-    return Examined(end, used, behind)
+    if first >= 0 and used > end:
+        behind = _whole_record_behind(data, end)
+    return Examined(begin + end, begin + used, begin + behind if behind >= 0 else -1)
 
 
 def is_journal(data: bytes) -> bool:
