@@ -1,10 +1,12 @@
 """From the DLL's callback to the entry of `SendOrder`, with all stages up and about 1,000 market events a second.
 
 The yardstick is measured in the same minute on the same busy machine: two wake-ups at a doorbell and one bus hop, which a
-tick cannot do without, and the compute that the stages themselves report: the callback, the vector, from the vector in an
-agent's hand to its signal sent, from the signal in execution's hand to the library's door. Consensus decides on every
-vote here, so that no timer is waited for; entries rest behind the touch and are taken back at once, so that most votes
-send one.
+tick cannot do without. They come at the pace of the run, an event every millisecond and a signal every 20 ms, for a
+process that has slept so long is found cold and pays several times what one in a tight ping-pong pays; the ping-pong's
+figures, and the ratio against them, stand beside. Added is the compute that the stages themselves report: the callback,
+the vector, from the vector in an agent's hand to its signal sent, from the signal in execution's hand to the library's
+door. Consensus decides on every vote here, so that no timer is waited for; entries rest behind the touch and are taken
+back at once, so that most votes send one.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import doorbell, zeromq
-from benchmarks.measure import Result, Row
+from benchmarks.measure import Result, Row, row
 from benchmarks.startup import PATIENCE_S, _await_ready
 from shm.kernel_cache import PROJECT
 
 DURATION_S = 75
+EVENT_EVERY_S, WAKES = 0.001, 3_000
+SLACK = 2.5
+SIGNAL_EVERY_S, HOPS = 0.020, 400  # that of the configuration below
 AGENTS = ("order_flow", "liquidity", "tape_reading", "footprint")
 CONFIG = """
 mode = "paper"
@@ -81,8 +86,7 @@ def run() -> Result:
         )
         try:
             _await_ready(folder / "runs", process)
-            wakes = doorbell.run().rows[0]
-            hop = Row("bus hop, measured meanwhile", *_median_and_tail(zeromq.hops()))
+            yardstick = _measure_meanwhile()
             output, _ = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
@@ -91,19 +95,30 @@ def run() -> Result:
         shutil.rmtree(folder, ignore_errors=True)
     if process.returncode != 0:
         raise OSError(f"the run ended with {process.returncode}")
-    return _judge(
-        json.loads(output.splitlines()[-1]), Row("doorbell, measured meanwhile", wakes.p50_ns, wakes.p99_ns), hop
+    return _judge(json.loads(output.splitlines()[-1]), yardstick)
+
+
+class Yardstick(NamedTuple):
+    """What the hops cost two processes of their own beside the run: at the run's pace, and in a tight ping-pong."""
+
+    wake: Row
+    hop: Row
+    tight_wake: Row
+    tight_hop: Row
+
+
+def _measure_meanwhile() -> Yardstick:
+    return Yardstick(
+        row("doorbell beside the run, at its pace", doorbell.paced(WAKES, EVENT_EVERY_S)),
+        row("bus hop beside the run, at its pace", zeromq.hops(HOPS, SIGNAL_EVERY_S)),
+        row("doorbell beside the run, ping-pong", doorbell.paced(WAKES, 0.0)),
+        row("bus hop beside the run, ping-pong", zeromq.hops()),
     )
 
 
-def _median_and_tail(samples: list[float]) -> tuple[float, float]:
-    ordered = sorted(samples)
-    return ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-
-
-def _judge(figures: dict[str, Any], wakes: Row, hop: Row) -> Result:
+def _judge(figures: dict[str, Any], yardstick: Yardstick) -> Result:
     latency = figures["latency_us"]
-    rows = [wakes, hop]
+    rows = list(yardstick)
     for name, measured in latency.items():
         if measured is not None:
             note = f"{measured['samples']} samples"
@@ -114,13 +129,15 @@ def _judge(figures: dict[str, Any], wakes: Row, hop: Row) -> Result:
     compute_ns = 1000 * (
         latency["callback"]["p50"] + latency["features.work"]["p50"] + max(judges) + latency["signal_to_send"]["p50"]
     )
-    bound_ns = 2.5 * (2 * wakes.p50_ns + hop.p50_ns) + compute_ns
+    bound_ns = SLACK * (2 * yardstick.wake.p50_ns + yardstick.hop.p50_ns) + compute_ns
+    tight_ns = SLACK * (2 * yardstick.tight_wake.p50_ns + yardstick.tight_hop.p50_ns) + compute_ns
     measured_ns = latency["tick_to_order"]["p50"] * 1000
     events = figures["stages"]["exchange"]["market_events"]
     extra = {
         "events_per_s": round(events / DURATION_S),
         "orders": figures["stages"]["execution"]["orders"],
         "bound_us": round(bound_ns / 1000, 1),
+        "ratio_against_ping_pong": round(measured_ns / tight_ns, 3),
         "compute_us": round(compute_ns / 1000, 1),
         "lost": figures["lost"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import tempfile
 import time
@@ -19,14 +20,19 @@ from bus.sockets import Publisher, Subscriber
 ROUNDS = 2_000
 PUBLISHERS = ("there", "back")
 WARM_UP = 100
+SEED = 7
 
 
 def signal(source: str, number: int) -> Signal:
     return Signal(MESSAGE_VERSION, source, number, 0, 0, 1, 2, 3, 4, 5, 0.5, 0.6, 5000, 6, ("sweep",))
 
 
-def hops(rounds: int = ROUNDS) -> list[float]:
-    """Half round trips in ns between two processes."""
+def hops(rounds: int = ROUNDS, pause_s: float = 0.0) -> list[float]:
+    """Half round trips in ns between two processes.
+
+    pause_s: mean pause before each. Without one both sides are found awake and warm, as no signal finds them.
+    """
+    dice = random.Random(SEED)
     with Scene({}) as scene, tempfile.TemporaryDirectory() as folder:
         keys = Path(folder) / "keys"
         make_run_keys(keys, PUBLISHERS)
@@ -41,6 +47,8 @@ def hops(rounds: int = ROUNDS) -> list[float]:
         samples: list[float] = []
         give_up = time.perf_counter() + 120
         while len(samples) < rounds + WARM_UP and time.perf_counter() < give_up:
+            if pause_s and len(samples) >= WARM_UP:
+                time.sleep(dice.uniform(0.5, 1.5) * pause_s)
             began = time.perf_counter_ns()
             publisher.publish(signal("there", len(samples)))
             if _answered(subscriber, poller):
