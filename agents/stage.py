@@ -1,30 +1,25 @@
 """One specialist as a process: the feature ring and the raw rings it reads in, signals out.
 
-Vectors are the clock. The features worker publishes vector n after ingest has published event n, so when a vector is
-seen every raw record up to it is there: they are applied first, and the opinion rests on exactly the events up to n.
-Every vector passes the detector; only the newest of a batch is spoken about, because an opinion on the past is worth
+Raw records are applied before the vector that includes them (`feed`), so an opinion rests on exactly the events up to its
+vector. Every vector passes the detector; only the newest of a batch is spoken about, because an opinion on the past is worth
 nothing. A lap makes the detector start cold. A restart is the normal start: cold, and silent until warm.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from agents.detector import EVIDENCE, Detector, market_records
+from agents.feed import BATCH, RAW, Feed
 from agents.offline import thought
 from agents.policy import Opinion, Speaker
 from bus.messages import MESSAGE_VERSION, Signal
 from runtime.context import StageContext
 from runtime.stage import Stage
-from shm.layouts import BOOK, FEATURE, TRADE
 
-BATCH = 256
-RAW = {"trades": TRADE, "book": BOOK}
-RAW_PLACES = {"trades": 0, "book": 1}  # of their counts in `taken`
-RAW_ROOM = 4096  # raw records in hand at first; it doubles when one batch of vectors spans more
 LAPPED = "lapped: records were lost"
 UPSTREAM = "features"
 COUNTERS = ("vectors", "signals", "abstentions", "lost")
@@ -39,39 +34,6 @@ class Vector(NamedTuple):
     recv_ns: int
     publish_ns: int
     ready: int
-
-
-class RawFeed:
-    """Raw records of one ring that no vector has reached yet."""
-
-    def __init__(self, reader: Any, dtype: np.dtype[Any]) -> None:
-        self._reader = reader
-        self._kept = np.zeros(RAW_ROOM, dtype)
-        self._count = 0
-
-    @property
-    def lost(self) -> int:
-        return int(self._reader.lost)
-
-    def up_to(self, ingest_seq: int) -> np.ndarray[Any, Any]:
-        """What is there, read on until a record is newer than `ingest_seq` or there is none."""
-        while self._count == 0 or self._kept["ingest_seq"][self._count - 1] <= ingest_seq:
-            if self._count == len(self._kept):
-                self._kept = np.concatenate([self._kept, np.zeros_like(self._kept)]).astype(self._kept.dtype)
-            count = self._reader.read(self._kept[self._count :])
-            if count == 0:
-                break
-            self._count += count
-        return self._kept[: self._count]
-
-    def used(self, count: int) -> None:
-        """The first `count` records have been applied."""
-        rest = self._count - count
-        self._kept[:rest] = self._kept[count : self._count].copy()
-        self._count = rest
-
-    def forget(self) -> None:
-        self._count = 0
 
 
 class AgentStage(Stage):
@@ -91,20 +53,18 @@ class AgentStage(Stage):
         context.counters.declare(*COUNTERS)
         self._latency = context.histogram("judge")
         # raw rings first: a vector that is seen later must not be older than the raw records
-        self._raw = {ring: RawFeed(context.reader(ring, wake=False), RAW[ring]) for ring in detector.rings}
-        self._none = {ring: np.zeros(0, dtype) for ring, dtype in RAW.items()}
-        self._reader = context.reader("features")
+        raw = {ring: context.reader(ring, wake=False) for ring in RAW if ring in detector.rings}
+        self._feed = Feed(context.reader("features"), raw, len(config.instruments))
         self._publisher = context.publisher()
         symbols = len(config.instruments)
         self._states = np.zeros(symbols, detector.state)
         self._markets = market_records(config.instruments)
-        self._vectors, self._evidence = np.zeros(BATCH, FEATURE), np.zeros(BATCH, EVIDENCE)
+        self._evidence = np.zeros(BATCH, EVIDENCE)
         # views made once: with the few vectors of one turn, picking numbers is many times quicker than records
-        self._symbols, self._columns = self._vectors["symbol"], [self._vectors[name] for name in Vector._fields]
+        self._columns = [self._feed.vectors[name] for name in Vector._fields]
         self._warm, self._strengths = self._evidence["warm"], self._evidence["strength"]
         self._newest: dict[int, Vector] = {}
         self._taken_ns = 0  # monotonic, of the batch in hand
-        self._taken = np.zeros(2, np.int64)
         every_ns, horizon_ns = config.agents.signal_every_ms * 1_000_000, config.agents.horizon_ms * 1_000_000
         self._speakers = [Speaker(every_ns, horizon_ns) for _ in range(symbols)]
         self._max_age_ns = config.risk.max_data_age_ms * 1_000_000
@@ -114,28 +74,23 @@ class AgentStage(Stage):
 
     def do_work(self) -> int:
         """One batch of vectors through the detector, and a word on the newest of each symbol if it is due."""
-        count = int(self._reader.read(self._vectors))
-        self._notice_laps()
+        count = self._feed.hear()
+        if self._feed.lost != self._lost:
+            self._begin_again()
         if count == 0:
             self._say_when_upstream_fails()
             return 0
         self._taken_ns = self._context.clock.monotonic_ns()
         self._observe(count)
-        self._notice_laps()
         self._context.counters.add("vectors", count)
         if count == BATCH:
             return count  # more wait: only the newest is worth a word
         problem = self._context.upstream_problem(UPSTREAM)
-        for symbol, row in self._newest_rows(count):
+        for symbol, row in self._feed.newest_rows():
             newest = self._newest[symbol] = Vector(*(column.item(row) for column in self._columns))
             self._attend(symbol, newest, row, LAPPED if self._lapped[symbol] else problem)
             self._lapped[symbol] = False
         return count
-
-    def _newest_rows(self, count: int) -> list[tuple[int, int]]:
-        """(symbol, row of its newest vector) of the batch, by symbol."""
-        symbols = self._symbols[:count].tolist()
-        return sorted({symbol: row for row, symbol in enumerate(symbols)}.items())
 
     def _say_when_upstream_fails(self) -> None:
         """Without vectors nothing is judged, but a vote must not go on counting while its source of data is down."""
@@ -146,25 +101,24 @@ class AgentStage(Stage):
                 self._attend(symbol, newest, 0, problem)
 
     def _observe(self, count: int) -> None:
-        newest = self._columns[0].item(count - 1)
-        raw = {ring: feed.up_to(newest) for ring, feed in self._raw.items()}
+        feed = self._feed
         self._detector.observe(
-            self._states, self._markets, self._vectors[:count], raw.get("trades", self._none["trades"]),
-            raw.get("book", self._none["book"]), self._taken, self._evidence[:count],
-        )  # fmt: skip
-        for ring, feed in self._raw.items():
-            feed.used(self._taken.item(RAW_PLACES[ring]))
+            self._states,
+            self._markets,
+            feed.vectors[:count],
+            feed.raw(0),
+            feed.raw(1),
+            feed.used,
+            self._evidence[:count],
+        )
 
-    def _notice_laps(self) -> None:
-        """When records were lost since the last look, everything heard so far is forgotten, and the next word says so."""
-        lost = int(self._reader.lost) + sum(feed.lost for feed in self._raw.values())
-        if lost == self._lost:
-            return
+    def _begin_again(self) -> None:
+        """Records were lost since the last look: everything heard so far is forgotten, and the next word says so."""
+        lost = self._feed.lost
         self._context.counters.add("lost", lost - self._lost)
         self._lost = lost
         self._states[:] = np.zeros(1, self._detector.state)
-        for feed in self._raw.values():
-            feed.forget()
+        self._feed.forget()
         self._lapped = [True] * len(self._speakers)
 
     def _attend(self, symbol: int, vector: Vector, row: int, problem: str) -> None:
