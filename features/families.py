@@ -90,16 +90,3 @@ def missing(ready: int, needed: tuple[str, ...]) -> str:
         return ""
     why = [text for bit, text in CAUSES.items() if ready & bit]
     return f"{', '.join(lacking)} not ready" + (f" ({', '.join(why)})" if why else "")
-
-
-def not_to_be_traded_on(ready: int, required: tuple[str, ...]) -> int:
-    """Bits that forbid entries: required families that are not whole, and a book that is absent, stale or an auction's.
-
-    Without required families at least one must be whole, else the bits of all are set. 0: nothing forbids.
-    """
-    needed = sum(BY_NAME[name].ready for name in required)
-    lacking = needed & ~ready
-    everything = sum(family.ready for family in FAMILIES)
-    if not needed and not ready & everything:
-        lacking = everything
-    return lacking | (ready & (CAUSE_AUCTION | CAUSE_STALE | ABSENT_BOOK))

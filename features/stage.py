@@ -14,10 +14,11 @@ import numpy as np
 
 from features.checkpoint import PART, Checkpoint, size
 from features.events import COUNT_NAMES
-from features.families import BY_NAME, not_to_be_traded_on
+from features.families import BY_NAME
 from features.loop import LOOP, RINGS, run_batch
 from features.sessions import INSTRUMENT, instrument_record
 from features.state import new_states
+from features.tell import Teller
 from runtime.context import StageContext
 from runtime.native_clock import NativeClock
 from runtime.stage import Refusal, Stage
@@ -30,7 +31,7 @@ COUNTERS = ("vectors", "laps", "lost", "lost_candles", "unknown_symbol", "checkp
 
 class FeatureStage(Stage):
     """Counters: COUNTERS, features.events.COUNT_NAMES summed over symbols, and for each symbol `unready_<i>`: 0 when its
-    newest vector may be traded on (`families.not_to_be_traded_on`), -1 before the first. Histograms `hop` and `work`."""
+    newest vector may be traded on (`tell.not_to_be_traded_on`), -1 before the first. Histograms `hop` and `work`."""
 
     name = "features"
 
@@ -41,12 +42,15 @@ class FeatureStage(Stage):
         """Attach, load the newest checkpoint, and take the place in the rings that belongs to it."""
         self._context = context
         instruments = context.config.instruments
-        self._required = context.config.risk.required_features
-        if unknown := set(self._required) - set(BY_NAME):
-            raise Refusal(f"$.risk.required_features: no family is called {', '.join(sorted(unknown))}: {', '.join(BY_NAME)}")
+        required = context.config.risk.required_features
+        if unknown := set(required) - set(BY_NAME):
+            raise Refusal(
+                f"$.risk.required_features: no family is called {', '.join(sorted(unknown))}: {', '.join(BY_NAME)}"
+            )
         context.counters.declare(*COUNTERS, *COUNT_NAMES, *(f"unready_{symbol}" for symbol in range(len(instruments))))
         for symbol in range(len(instruments)):
             context.counters.set(f"unready_{symbol}", -1)  # nobody knows before the first vector
+        self._teller = Teller(context.counters, len(instruments), required)
         self._instruments = np.zeros(len(instruments), INSTRUMENT)
         for i, instrument in enumerate(instruments):
             self._instruments[i] = instrument_record(instrument)[0]
@@ -113,28 +117,12 @@ class FeatureStage(Stage):
         self._taken += taken
         if catching_up:
             self._context.counters.add("replayed", taken)
-        self._tell()
+        self._teller.tell(self._loop[0], self._states, self._outs)
         if self._taken >= self._next_checkpoint:
             self._next_checkpoint = self._taken + self._context.config.features.checkpoint_events
             self._checkpoint.save(self._states, int(self._loop["applied"][0]), self._reader.positions())
             self._context.counters.add("checkpoints")
         return taken
-
-    def _tell(self) -> None:
-        assert self._reader is not None
-        counters, loop, readers = self._context.counters, self._loop[0], self._reader.readers
-        for name in ("laps", "unknown_symbol"):
-            counters.set_own(name, int(loop[name]))
-        counters.set("vectors", self._writer.cursor)
-        counters.set_own("lost", readers["trades"].lost + readers["book"].lost)
-        counters.set_own("lost_candles", readers["candles"].lost)
-        counters.set("behind", self._reader.behind())
-        for symbol, vector in enumerate(self._outs):
-            if vector["ingest_seq"]:
-                counters.set(f"unready_{symbol}", not_to_be_traded_on(int(vector["ready"]), self._required))
-        totals = self._states["small"]["counts"].sum(axis=0)
-        for name, total in zip(COUNT_NAMES, totals, strict=True):
-            counters.set(name, int(total))
 
     def on_close(self) -> None:
         """The context closes the rings; the next incarnation goes on from the checkpoint there is."""

@@ -14,8 +14,8 @@ from features.families import (
     READY_ORDER_FLOW,
     READY_TEMPORAL,
     READY_VOLUME,
-    not_to_be_traded_on,
 )
+from features.tell import bits_of, not_to_be_traded_on
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ from features.families import (
     ],
 )  # fmt: skip
 def test_not_to_be_traded_on(ready: int, required: tuple[str, ...], forbidding: int) -> None:
-    assert not_to_be_traded_on(ready, required) == forbidding
+    assert not_to_be_traded_on(ready, bits_of(required)) == forbidding
