@@ -43,6 +43,7 @@ class BrokerTwin:
         self.reject: Callable[[int], bool] = lambda order_type: False  # the exchange says no
         self.refuse: Callable[[int], bool] = lambda order_type: False  # the DLL's function says no
         self.swallow: Callable[[int], bool] = lambda order_type: False  # stays at "created" for ever
+        self.rests: Callable[[int], bool] = lambda order_type: False  # nobody trades with it
         self.ignore_cancels = False
         self.fill_at_most: int | None = None  # contracts per match
         self.die_before_send: int | None = None  # counted in sends from now, 0 is the next
@@ -124,7 +125,7 @@ class BrokerTwin:
                 rejected = self.reject(order.details.order_type)
                 self._change(order, status=S.REJECTED if rejected else S.NEW, text="no" if rejected else "")
         for order in list(self.resting.values()):
-            if order.details.status in (S.NEW, S.PARTIALLY_FILLED):
+            if order.details.status in (S.NEW, S.PARTIALLY_FILLED) and not self.rests(order.details.order_type):
                 self._match(order)
 
     def fill(self, order: Resting, quantity: int, price: float) -> None:
