@@ -124,7 +124,9 @@ class Guardian:
             stop_traded=any(order.traded_quantity > 0 for order in stops),
             cancel_due=any(self._cancel_due(order, now_ns) for order in rests),
             exit_open=any(order.open for order in exits),
-            exit_old=any(now_ns - order.since_ns >= self._exit_ttl_ns and self._cancel_due(order, now_ns) for order in exits),
+            exit_old=any(
+                now_ns - order.since_ns >= self._exit_ttl_ns and self._cancel_due(order, now_ns) for order in exits
+            ),
             exit_due=now_ns - bracket.exit_tried_ns >= self._confirm_ns,
             exit_wanted=bool(bracket.exit_wanted),
             exit_allowed=self._asked(bracket, now_ns) and self.closable(bracket) != 0,
@@ -263,7 +265,9 @@ class Guardian:
         if bracket.phase in (Phase.RETREATING, Phase.CLOSING):
             deadlines += [bracket.exit_tried_ns + self._confirm_ns, bracket.exit_asked_ns + self._confirm_ns]
             deadlines += [
-                order.cancel_asked_ns + self._confirm_ns if order.cancel_asked_ns else order.since_ns + self._exit_ttl_ns
+                order.cancel_asked_ns + self._confirm_ns
+                if order.cancel_asked_ns
+                else order.since_ns + self._exit_ttl_ns
                 for order in self._orders(bracket.exits)
                 if order.open
             ]

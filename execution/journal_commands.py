@@ -1,6 +1,6 @@
 """`journal RUN|FILE`: prints a journal and says whether it is whole. It reads only, also while a run writes there.
 
-A line a record: its number, market time, kind, and its fields; `--json` gives one object a line and the verdict last.
+A line a record: its number, market time, kind, and its fields in words; `--json` gives one object a line and the verdict last.
 A torn end is reported and left alone (the next start cuts it); a damage in the middle is an error.
 """
 
@@ -11,7 +11,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from execution.journal_command_line import KINDS
 from execution.journal_file import damage
 from execution.journal_format import Examined, Record, decode_body, examine, is_journal, scan
 from execution.journal_keeper import journal_file
+from execution.journal_words import in_words, utc
 
 EXIT_WHOLE, EXIT_DAMAGED, EXIT_USAGE = 0, 1, 2
 
@@ -75,17 +75,10 @@ def as_table(number: int, record: Record) -> dict[str, Any]:
 
 
 def as_line(number: int, record: Record) -> str:
-    """One line for a person. Times stand first, as UTC of the market."""
+    """One line for a person. The market's time stands first, in UTC."""
     market_ns = getattr(record, "market_ns", 0)
-    when = "-"
-    if market_ns:
-        when = f"{datetime.fromtimestamp(market_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{market_ns % 10**9 // 1000:06d}"
-    fields = ", ".join(
-        f"{name}={getattr(record, name)}"
-        for name in record.__struct_fields__
-        if name not in ("market_ns", "monotonic_ns")
-    )
-    return f"{number:8} {when:26} {type(record).__name__:14} {fields}"
+    when = utc(market_ns) if market_ns else "-"
+    return f"{number:8} {when:27} {type(record).__name__:14} {in_words(record)}"
 
 
 def verdict(path: Path, found: Examined, counts: Counter[str]) -> dict[str, Any]:

@@ -38,7 +38,19 @@ def test_every_record_has_a_line_and_the_verdict_stands_last(journal: Path, caps
     assert code == 0 and lines[-1] == "whole"
     assert " whole records up to byte " in lines[-2] and "SendOrder 2" in lines[-2]
     assert len(lines) - 2 == int(lines[-2].split(": ")[1].split()[0])
-    assert "Started" in lines[0] and "2025-11-13T12:00:00" in lines[0]
+    assert "Started" in lines[0] and "2025-11-13T12:00:00.000000Z" in lines[0]
+
+
+def test_a_line_says_it_in_words(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, lines, _ = verb(capsys, str(journal), "--order", "1")
+    sent = next(line for line in lines if "SendOrder" in line)
+    assert "side=buy, order_type=limit, quantity=2, price=100.5, stop_price=none" in sent
+    _, lines, _ = verb(capsys, str(journal))
+    reports = [line for line in lines if "OrderReport" in line]
+    assert any("status=filled" in line for line in reports) and not any("reason=," in line for line in lines)
+    signal = next(line for line in lines if "SignalSeen" in line)
+    assert "signal=Signal(" in signal and "valid_until_ns=2025-11-13T" in signal
+    assert any("Decision(" in line and "votes=((order_flow, " in line for line in lines)
 
 
 def test_json_has_every_field_and_filters_by_kind_and_order(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
