@@ -165,11 +165,12 @@ def check_inputs(config: Any) -> None:
 
 
 def print_summary(outcome: Any) -> None:
+    from monitor.terminal import counts_of
+
     figures = outcome.summary
     say(f"run {figures['run']} ended: {outcome.reason}")
     for name, row in figures["stages"].items():
-        counts = ", ".join(f"{k} {v}" for k, v in row.items() if k not in ("state", "pid", "epoch", "restarts"))
-        say(f"  {name:13} {row['state']:8} restarts {row['restarts']}  {counts}")
+        say(f"  {name:13} {row['state']:8} restarts {row['restarts']}  {counts_of(name, row)}")
     for hop, latency in figures["latency_us"].items():
         if latency:
             say(f"  {hop:32} p50 {latency['p50']:>13,} us   p99 {latency['p99']:>13,} us")
@@ -206,12 +207,9 @@ def run_status(args: argparse.Namespace) -> int:
             )
         )
         return EXIT_CLEAN
-    from rich.console import Console
+    from monitor.terminal import print_once
 
-    from monitor.terminal import TerminalView
-
-    for part in TerminalView(info).parts(run):
-        Console().print(part)
+    print_once(info, run)
     return EXIT_CLEAN
 
 
@@ -371,7 +369,9 @@ def positive(text: str) -> float:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="supervisor.py", description="QuantumTrader: a real-time pipeline over ProfitDLL"
+        prog="supervisor.py",
+        description="QuantumTrader: a real-time pipeline over ProfitDLL",
+        epilog="exit codes: 0 all went well; 1 something failed or was not found; 2 wrong arguments; 3 refused, and why",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -388,10 +388,10 @@ def build_parser() -> argparse.ArgumentParser:
     up.set_defaults(run=run_up)
 
     status = verbs.add_parser("status", help="what the running stages do")
-    status.add_argument("--json", action="store_true")
+    status.add_argument("--json", action="store_true", help="one JSON object with every counter and latency")
     status.set_defaults(run=run_status)
     restart = verbs.add_parser("restart", help="restart one stage of the running pipeline")
-    restart.add_argument("stage", metavar="STAGE")
+    restart.add_argument("stage", metavar="STAGE", help="as `status` names it")
     restart.set_defaults(run=run_restart)
     stop = verbs.add_parser("stop", help="stop the running pipeline")
     stop.set_defaults(run=run_stop)
@@ -436,9 +436,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_generate_arguments(add_arguments(tape))
 
     train = verbs.add_parser("train", help="train XGBoost and LightGBM on a tape")
-    train.add_argument("--tape", required=True, metavar="DIR")
-    train.add_argument("--out", required=True, metavar="BUNDLE")
-    train.add_argument("--config", metavar="FILE")
+    train.add_argument("--tape", required=True, metavar="DIR", help="what to learn from")
+    train.add_argument("--out", required=True, metavar="BUNDLE", help="the new bundle's folder; must not exist")
+    train.add_argument("--config", metavar="FILE", help="TOML; default: the embedded paper market")
     train.set_defaults(run=run_train)
 
     features = verbs.add_parser("features", help="all feature vectors of a tape, as Parquet")
@@ -466,8 +466,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_journal_arguments(journal)
 
     bench = verbs.add_parser("bench", help="measure; each figure is a ratio taken in one run")
-    bench.add_argument("name", nargs="?", metavar="NAME")
-    bench.add_argument("--json", action="store_true")
+    bench.add_argument("name", nargs="?", metavar="NAME", help="of one; without: all, about ten minutes")
+    bench.add_argument("--json", action="store_true", help="one JSON object at the end")
     bench.set_defaults(run=run_bench)
     return parser
 

@@ -24,6 +24,7 @@ from shm.ring import attach_ring
 
 REFRESH_NS = 500_000_000
 NEWS = 3
+PIPE_COLUMNS = 400
 TRADING = ("", "TRADING IS REDUCING   ", "TRADING IS HALTED   ")
 STATE_STYLES = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim", "failed": "bold red"}
 SHOWN = {
@@ -130,11 +131,25 @@ def _stages(rows: dict[str, dict[str, Any]]) -> Table:
     table.add_column("counts", no_wrap=True, overflow="ellipsis")
     for name, row in rows.items():
         counts = row["counts"]
-        shown = "  ".join(f"{key} {counts[key]:,}" for key in SHOWN.get(name, AGENT) if key in counts)
-        shown += _denials(counts)
+        shown = counts_of(name, counts)
         state = Text(row["state"], style=STATE_STYLES.get(row["state"], ""))
         table.add_row(name, state, str(row["pid"]), str(row["restarts"]), shown)
     return table
+
+
+def counts_of(stage: str, counts: dict[str, int]) -> str:
+    """Of all that a stage counts, what a person looks for first."""
+    shown = (f"{key} {counts[key]:,}" for key in SHOWN.get(stage, AGENT) if key in counts)
+    return "  ".join(shown) + _denials(counts)
+
+
+def print_once(info: RunInfo, run: RunCounters, console: Console | None = None) -> None:
+    """The view as it stands now. Into a file or a pipe whole lines go, as wide as they are."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=PIPE_COLUMNS)
+    for part in TerminalView(info).parts(run):
+        console.print(part)
 
 
 def _denials(counts: dict[str, int]) -> str:
