@@ -69,6 +69,7 @@ class AgentStage(Stage):
         self._speakers = [Speaker(every_ns, horizon_ns) for _ in range(symbols)]
         self._max_age_ns = config.risk.max_data_age_ms * 1_000_000
         self._lost = 0
+        self._observe(0)  # the first call of a kernel takes milliseconds, which no event is to wait
         self._lapped = [False] * symbols
         self._sequence = 0
 

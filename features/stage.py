@@ -64,6 +64,7 @@ class FeatureStage(Stage):
         self._resume()
         self._loop = self._new_loop(context)
         self._next_checkpoint = self._taken + context.config.features.checkpoint_events
+        self._run(0)  # the first call of a kernel takes milliseconds, which no event is to wait
 
     def _resume(self) -> None:
         assert self._reader is not None
@@ -111,7 +112,7 @@ class FeatureStage(Stage):
         """One batch of records; afterwards, every checkpoint_events records, a checkpoint."""
         self._clock.refresh()
         catching_up = int(self._loop["applied"][0]) < self._published
-        taken = int(run_batch(self._loop[0], self._states, self._instruments, self._outs, self._pending, BATCH))
+        taken = self._run(BATCH)
         if taken == 0:
             return 0
         self._taken += taken
@@ -123,6 +124,9 @@ class FeatureStage(Stage):
             self._checkpoint.save(self._states, int(self._loop["applied"][0]), self._reader.positions())
             self._context.counters.add("checkpoints")
         return taken
+
+    def _run(self, limit: int) -> int:
+        return int(run_batch(self._loop[0], self._states, self._instruments, self._outs, self._pending, limit))
 
     def on_close(self) -> None:
         """The context closes the rings; the next incarnation goes on from the checkpoint there is."""

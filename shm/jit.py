@@ -8,7 +8,8 @@ compiles on the first tick.
 
 This file must be imported before numba itself, because numba reads its cache folder once, at import. It also keeps
 from numba what it would import for linear algebra and C bindings wherever they are installed (with the training
-tools): no kernel uses either, and they are a fifth of the time that a restarted stage needs to be back.
+tools): no kernel uses either, and they are a fifth of the time that a restarted stage needs to be back. And it imports
+what numba would import when a kernel is first given an array: 30 ms that the first tick would wait.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy.ma  # noqa: F401  # numba asks of each new kind of array whether it is one of these
 
 from shm import kernel_cache
 
