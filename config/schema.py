@@ -221,7 +221,6 @@ class Execution(_Section):
     )
     stop_limit_offset_ticks: AtLeastOne = 4
     stop_fill_ms: AtLeastOne = 1_000  # a stop that was triggered and has not filled for so long: cancel and flatten
-    exit_ttl_ms: AtLeastOne = 5_000  # an exit that works for so long without filling is cancelled and sent anew
     unprotected_ms: AtLeastOne = 1_500  # longest that contracts are held without a confirmed stop: alarm and flatten
     trail_ticks: Count = 0  # leave when the price falls back so far from its best since the entry; 0: no trailing
     max_hold_ms: Count = 0  # market time after which a position is left; 0: no time stop

@@ -10,7 +10,6 @@ The DLL has no native OCO, so keeping the orders consistent is ours. The rules:
   Both legs can fill all the same: then less than nothing is held, and that is closed at once.
 - A stop that cannot be placed, is lost, is run through by the price, or was triggered and does not fill means: get out.
 - No exit closes more than the broker says is held: what a person closed by hand must not be opened again by us.
-- An exit that works without filling is cancelled after its time and sent anew for what is left then.
 The table is asked with the situation, which is read from the orders afresh each time, so after a restart or a lost
 callback it goes on where things really stand. Pure: it says what to do and does nothing.
 """
@@ -40,7 +39,6 @@ class Situation(StrEnum):
     ENTRY_OLD = "entry old"  # its time to live is over
     ENTERED = "entered"
     CANCEL_DUE = "cancel due"
-    EXIT_OLD = "exit old"  # an exit works for too long
     READY = "ready"  # nothing of ours rests any more, contracts are left
     LEFTOVER = "leftover"  # flat, but something still rests
     FLAT = "flat"
@@ -53,7 +51,6 @@ class Action(StrEnum):
     CANCEL_RESTING = "cancel entry, stops and targets"
     CANCEL_ENTRY = "cancel entry"
     SEND_EXIT = "send exit"
-    CANCEL_EXIT = "cancel exit"
 
 
 _RETREAT = (Phase.RETREATING, (Action.CANCEL_RESTING,))
@@ -87,7 +84,6 @@ TABLE: dict[tuple[Phase, Situation], Step] = {
     (Phase.RETREATING, Situation.READY): (Phase.CLOSING, (Action.SEND_EXIT,)),
     (Phase.RETREATING, Situation.FLAT): (Phase.DONE, ()),
     (Phase.CLOSING, Situation.WAITING): (Phase.CLOSING, ()),
-    (Phase.CLOSING, Situation.EXIT_OLD): (Phase.CLOSING, (Action.CANCEL_EXIT,)),
     (Phase.CLOSING, Situation.READY): (Phase.CLOSING, (Action.SEND_EXIT,)),  # rejected, expired or filled in part
     (Phase.CLOSING, Situation.FLAT): (Phase.DONE, ()),
     (Phase.DONE, Situation.WAITING): (Phase.DONE, ()),
@@ -145,7 +141,6 @@ class Facts:
     exit_allowed: bool = True  # the broker was asked, and holds what an exit would close
     targets_open: bool = False
     too_many: bool = False  # an order of a leg must be cancelled, for the leg rests for more than is held
-    exit_old: bool = False  # an exit works for too long and its cancel is due
     target_due: bool = False  # what is held is protected, and a resting target for it is wanted and missing
 
     @property
@@ -166,7 +161,7 @@ def situation(phase: Phase, facts: Facts) -> Situation:
         return Situation.READY if facts.exit_allowed else Situation.WAITING
     if phase is Phase.CLOSING:
         if facts.exit_open:
-            return Situation.EXIT_OLD if facts.exit_old else Situation.WAITING
+            return Situation.WAITING
         if facts.open_quantity == 0:
             return Situation.FLAT
         return Situation.READY if facts.exit_due and facts.exit_allowed else Situation.WAITING

@@ -54,7 +54,6 @@ class Guardian:
         self._prices = LegPrices(settings, ledger)
         self._confirm_ns = settings.confirm_ms * MS
         self._given_up_ns = given_up_ns(settings.confirm_ms)
-        self._exit_ttl_ns = settings.exit_ttl_ms * MS
         self._excess = [0] * len(ledger.contracts)  # signed contracts that the broker holds beyond what we know
         self._viewed_ns = 0  # monotonic, of its last answer
         self.away = False  # there is no order session, as far as we know: nobody can be asked
@@ -94,8 +93,6 @@ class Guardian:
                     send.append((EXIT, *self._prices.exit(bracket, self.closable(bracket))))
                 case Action.CANCEL_ENTRY:
                     cancel += self._to_cancel(bracket.entries, now_ns)
-                case Action.CANCEL_EXIT:
-                    cancel += self._to_cancel(bracket.exits, now_ns)
                 case Action.CANCEL_RESTING:
                     cancel += self._to_cancel([*bracket.entries, *bracket.stops, *bracket.targets], now_ns)
         return Plan(bracket, phase, self._reason(bracket, phase, found), tuple(send), tuple(cancel))
@@ -124,9 +121,6 @@ class Guardian:
             stop_traded=any(order.traded_quantity > 0 for order in stops),
             cancel_due=any(self._cancel_due(order, now_ns) for order in rests),
             exit_open=any(order.open for order in exits),
-            exit_old=any(
-                now_ns - order.since_ns >= self._exit_ttl_ns and self._cancel_due(order, now_ns) for order in exits
-            ),
             exit_due=now_ns - bracket.exit_tried_ns >= self._confirm_ns,
             exit_wanted=bool(bracket.exit_wanted),
             exit_allowed=self._asked(bracket, now_ns) and self.closable(bracket) != 0,
@@ -264,13 +258,6 @@ class Guardian:
                 deadlines.append(order.since_ns + self._given_up_ns)
         if bracket.phase in (Phase.RETREATING, Phase.CLOSING):
             deadlines += [bracket.exit_tried_ns + self._confirm_ns, bracket.exit_asked_ns + self._confirm_ns]
-            deadlines += [
-                order.cancel_asked_ns + self._confirm_ns
-                if order.cancel_asked_ns
-                else order.since_ns + self._exit_ttl_ns
-                for order in self._orders(bracket.exits)
-                if order.open
-            ]
         if bracket.triggered_ns:
             deadlines.append(bracket.triggered_ns + self._settings.stop_fill_ms * MS)
         if bracket.exposed_since_ns:

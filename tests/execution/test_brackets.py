@@ -25,7 +25,6 @@ facts = st.builds(
     exit_open=bools,
     exit_due=bools,
     exit_wanted=bools,
-    exit_old=bools,
     targets_open=bools,
     too_many=bools,
     target_due=bools,
@@ -40,10 +39,10 @@ def test_every_situation_that_can_be_has_a_row(phase: Phase, now: Facts) -> None
 def test_every_row_can_be_reached() -> None:
     reached = set()
     flags = list(itertools.product([False, True], repeat=9))
-    legs = [(), ("targets_open",), ("too_many",), ("target_due",), ("exit_old",)]
+    legs = [(False, False, False), (True, False, False), (False, True, False), (False, False, True)]
     for phase, open_quantity, covered in itertools.product(Phase, (-1, 0, 1), (0, 1)):
-        for flag, leg in itertools.product(flags, legs):
-            now = Facts(open_quantity, covered, *flag, **dict.fromkeys(leg, True))
+        for flag, (open_, many, due) in itertools.product(flags, legs):
+            now = Facts(open_quantity, covered, *flag, targets_open=open_, too_many=many, target_due=due)
             reached.add((phase, situation(phase, now)))
     assert reached == set(TABLE)
 
@@ -63,12 +62,6 @@ def test_nothing_is_closed_while_something_rests(now: Facts) -> None:
             assert phase is Phase.RETREATING and not now.entry_open and not now.stops_open and not now.targets_open
     _, actions = TABLE[Phase.CLOSING, situation(Phase.CLOSING, now)]
     assert not (Action.SEND_EXIT in actions and now.exit_open), "never two exits at once"
-
-
-@given(facts)
-def test_an_exit_is_cancelled_only_for_its_age_and_while_it_works(now: Facts) -> None:
-    _, actions = TABLE[Phase.CLOSING, situation(Phase.CLOSING, now)]
-    assert (Action.CANCEL_EXIT in actions) == (now.exit_open and now.exit_old)
 
 
 @given(st.sampled_from(Phase), facts)
