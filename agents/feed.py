@@ -43,6 +43,7 @@ HAND = np.dtype(
         ("newest", "<i8"),  # ingest_seq of the newest vector in hand
         ("full", "<i8"),  # 1: the room of a raw ring did not suffice
         ("lost", "<i8"),  # records lost to laps, of all rings
+        ("stranger", "<i8"),  # 1: a vector is of no instrument
     ],
     align=True,
 )
@@ -80,8 +81,10 @@ def _read_vectors(hand):  # type: ignore[no-untyped-def]
         if not reader_next(np.uint64(hand.vectors), place):
             break
         vector = carray(at(place), 1, FEATURE)[0]
-        if 0 <= vector.symbol < len(rows):
-            rows[vector.symbol] = count
+        if vector.symbol < 0 or vector.symbol >= len(rows):
+            hand.stranger = 1  # a kernel that took it for an index would write anywhere
+            break
+        rows[vector.symbol] = count
         hand.newest = vector.ingest_seq
         count += 1
     return count
@@ -152,13 +155,19 @@ class Feed:
             hand["reader"][which] = raw[ring].address if ring in raw else 0
             hand["size"][which] = _DTYPES[ring].itemsize
         self.used, self._counts = hand["used"], hand["count"]
-        self._full, self._lost = self._table["full"], self._table["lost"]
+        self._full, self._lost, self._stranger = (self._table[name] for name in ("full", "lost", "stranger"))
         self._kept = [np.zeros(RAW_ROOM if ring in raw else 0, _DTYPES[ring]) for ring in RAW]
         self._place_raw()
 
     def hear(self) -> int:
-        """Read the next vectors, at most BATCH, and the raw records up to the newest; returns how many vectors."""
+        """Read the next vectors, at most BATCH, and the raw records up to the newest; returns how many vectors.
+
+        Raises ValueError for a vector of no instrument: features and this run are not of one configuration.
+        """
         count = int(_hear(self._address))
+        if self._stranger[0]:
+            symbol = int(self.vectors["symbol"][count])
+            raise ValueError(f"a vector is of instrument {symbol}, and there are {len(self._rows)}; restart the run")
         while self._full[0]:
             self._kept = [_doubled(kept) for kept in self._kept]
             self._place_raw()

@@ -46,7 +46,8 @@ def run() -> Result:
 
 
 def paced(rounds: int, pause_s: float) -> list[float]:
-    """Wake-ups in ns, with an uneven pause of that mean before each: both sides sleep, as between two ticks."""
+    """Wake-ups in ns, with an uneven pause of that mean before each round: who is called first has slept, as between two
+    ticks; who is called back has slept as long as the other took."""
     with Scene(RINGS) as scene:
         return _wakes(scene, rounds, pause_s)
 

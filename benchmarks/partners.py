@@ -143,10 +143,10 @@ def fan(prefix: str, capacity: str, number: str) -> None:
     sys.stdout.flush()
 
 
-def bus(keys: str, endpoint: str) -> None:
+def bus(keys: str, endpoint: str, awake_every_s: str) -> None:
     from benchmarks.zeromq import partner
 
-    partner(keys, endpoint)
+    partner(keys, endpoint, awake_every_s)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """From the DLL's callback to the entry of `SendOrder`, with all stages up and about 1,000 market events a second.
 
 The yardstick is measured in the same minute on the same busy machine: two wake-ups at a doorbell and one bus hop, which a
-tick cannot do without. They come at the pace of the run, an event every millisecond and a signal every 20 ms, for a
-process that has slept so long is found cold and pays several times what one in a tight ping-pong pays; the ping-pong's
-figures, and the ratio against them, stand beside. Added is the compute that the stages themselves report: the callback,
-the vector, from the vector in an agent's hand to its signal sent, from the signal in execution's hand to the library's
-door. Consensus decides on every vote here, so that no timer is waited for; entries rest behind the touch and are taken
-back at once, so that most votes send one.
+tick cannot do without. They come at the pace of the run, an event every millisecond and a signal every 20 ms, and between
+signals both ends of the bus wake for the events, as agents and execution do: what a tight ping-pong measures, no tick
+finds. The ping-pong's figures, and the ratio against them, stand beside. Added is the compute that the stages themselves
+report: the callback, the vector, from the vector in an agent's hand to its signal sent, from the signal in execution's
+hand to the library's door. Consensus decides on every vote here, so that no timer is waited for; entries rest behind the
+touch and are taken back at once, so that most votes send one.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Yardstick(NamedTuple):
 def _measure_meanwhile() -> Yardstick:
     return Yardstick(
         row("doorbell beside the run, at its pace", doorbell.paced(WAKES, EVENT_EVERY_S)),
-        row("bus hop beside the run, at its pace", zeromq.hops(HOPS, SIGNAL_EVERY_S)),
+        row("bus hop beside the run, at its pace", zeromq.hops(HOPS, SIGNAL_EVERY_S, EVENT_EVERY_S)),
         row("doorbell beside the run, ping-pong", doorbell.paced(WAKES, 0.0)),
         row("bus hop beside the run, ping-pong", zeromq.hops()),
     )
@@ -146,7 +146,7 @@ def _judge(figures: dict[str, Any], yardstick: Yardstick) -> Result:
         f"callback entry to SendOrder entry, {extra['events_per_s']} events/s, {extra['orders']} orders",
         rows,
         measured_ns / bound_ns,
-        "tick to order p50 / (2.5 x (two doorbells + bus hop) + compute)",
+        "tick to order p50 / (2.5 x (two doorbells + bus hop, at the run's pace) + compute)",
         "<= 1",
         measured_ns <= bound_ns,
         extra,

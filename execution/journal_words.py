@@ -35,14 +35,18 @@ def utc(ns: int) -> str:
 
 def in_words(record: msgspec.Struct) -> str:
     """The fields of a record, `name=value` with commas; empty ones are left out."""
-    values = ((name, getattr(record, name)) for name in record.__struct_fields__ if name not in SHOWN_FIRST)
+    return _fields(record, SHOWN_FIRST)
+
+
+def _fields(record: msgspec.Struct, left_out: tuple[str, ...] = ()) -> str:
+    values = ((name, getattr(record, name)) for name in record.__struct_fields__ if name not in left_out)
     return ", ".join(f"{name}={_worded(name, value)}" for name, value in values if value not in ("", ()))
 
 
 def _worded(name: str, value: Any) -> str:
     match value:
         case msgspec.Struct():
-            return f"{type(value).__name__}({in_words(value)})"
+            return f"{type(value).__name__}({_fields(value)})"
         case tuple() if hasattr(value, "_asdict"):
             pairs = value._asdict().items()
             return f"{type(value).__name__}({', '.join(f'{key}={_worded(key, item)}' for key, item in pairs)})"

@@ -147,7 +147,10 @@ def test_what_laps_cost_is_counted_over_all_rings(rings: MarketRings, lapped: st
     assert numbers(feed, 0) == numbers(feed, 1) == []
 
 
-def test_the_symbol_of_no_instrument_has_no_row(rings: MarketRings) -> None:
+@pytest.mark.parametrize("symbol", [-1, 2, 99])
+def test_a_vector_of_no_instrument_is_an_error(rings: MarketRings, symbol: int) -> None:
     market, feed = Market(rings), feed_of(rings)
-    market.vector(1, symbol=99)
-    assert feed.hear() == 1 and feed.newest_rows() == []
+    market.vector(1)
+    market.vector(2, symbol=symbol)
+    with pytest.raises(ValueError, match=f"of instrument {symbol}, and there are 2"):
+        feed.hear()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import supervisor
-from execution.events import Tick
+from execution.events import Matched, OrderReport, Tick
+from execution.journal_commands import as_line
 from execution.journal_format import encode_record, examine
 from execution.journal_keeper import journal_of
 from tests.execution.rig import Rig
@@ -51,6 +52,13 @@ def test_a_line_says_it_in_words(journal: Path, capsys: pytest.CaptureFixture[st
     signal = next(line for line in lines if "SignalSeen" in line)
     assert "signal=Signal(" in signal and "valid_until_ns=2025-11-13T" in signal
     assert any("Decision(" in line and "votes=((order_flow, " in line for line in lines)
+
+
+def test_a_record_within_a_record_keeps_its_own_times() -> None:
+    report = OrderReport(5, 1_700_000_000_123_456_000, 9, "CL9", "WDOZ25", 1, 2, 0, 2, 0, 2, 100.5, -1.0, 0.0, 0, 1)
+    line = as_line(7, Matched(3, report))
+    assert line.split()[:3] == ["7", "-", "Matched"]
+    assert "report=OrderReport(monotonic_ns=5, market_ns=2023-11-14T22:13:20.123456Z" in line
 
 
 def test_json_has_every_field_and_filters_by_kind_and_order(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
