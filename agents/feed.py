@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from shm.atomics import at, load_relaxed
+from shm.atomics import at
 from shm.jit import inline, kernel
 from shm.layouts import BOOK, FEATURE, TRADE
-from shm.ring import READER_LOST, RingReader, reader_next
+from shm.ring import RingReader, reader_lost, reader_next
 
 from numba import carray  # isort: skip  (after shm.jit, which places the cache)
 
@@ -109,10 +109,10 @@ def _read_raw(hand):  # type: ignore[no-untyped-def]
 
 @inline
 def _count_lost(hand):  # type: ignore[no-untyped-def]
-    lost = load_relaxed(np.uint64(hand.vectors) + np.uint64(8 * READER_LOST))
+    lost = reader_lost(np.uint64(hand.vectors))
     for which in range(2):
         if hand.reader[which] != 0:
-            lost += load_relaxed(np.uint64(hand.reader[which]) + np.uint64(8 * READER_LOST))
+            lost += reader_lost(np.uint64(hand.reader[which]))
     hand.lost = np.int64(lost)
 
 

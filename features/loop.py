@@ -18,12 +18,12 @@ from features.engine import (
     note_lapped,
 )
 from runtime.native_clock import native_now_ns
-from shm.atomics import at, load_relaxed
+from shm.atomics import at
 from shm.histogram import histogram_record
 from shm.jit import inline, kernel
 from shm.layouts import BOOK, CANDLE, FEATURE, KIND_BOOK, KIND_TRADE, TRADE
 from shm.merge import head_address, merge_next
-from shm.ring import READER_LOST, ring_publish
+from shm.ring import reader_lost, ring_publish
 
 from numba import carray, from_dtype, types  # isort: skip
 
@@ -64,7 +64,7 @@ def _account_for_laps(loop, states, which, ts_ns):
     Lost candles are no loss: bars are built from trades, and the stage checks what came of history.
     """
     for ring in range(TRADES, BOOKS + 1):
-        lost = np.int64(load_relaxed(np.uint64(loop.reader[ring]) + np.uint64(8 * READER_LOST)))
+        lost = np.int64(reader_lost(np.uint64(loop.reader[ring])))
         if lost != loop.lost[ring]:
             loop.lost[ring] = lost
             loop.loss_open[ring] = 1

@@ -14,7 +14,7 @@ from shm.atomics import at, load_relaxed, store_relaxed
 from shm.counters import StageCounters
 from shm.jit import inline, kernel
 from shm.layouts import OFFSET_CURSOR
-from shm.ring import READER_LOST, READER_NEXT, READER_RING
+from shm.ring import reader_behind, reader_lost
 
 from numba import carray, from_dtype, types  # isort: skip
 
@@ -41,17 +41,6 @@ PLACES = np.dtype(
 """Where each figure goes."""
 
 
-@inline
-def _reader_word(loop, which, word):
-    return np.int64(load_relaxed(np.uint64(loop.reader[which]) + np.uint64(8 * word)))
-
-
-@inline
-def _behind(loop, which):
-    ring = np.uint64(_reader_word(loop, which, READER_RING))
-    return np.int64(load_relaxed(ring + np.uint64(OFFSET_CURSOR))) - _reader_word(loop, which, READER_NEXT)
-
-
 @kernel("int64(int64, int64)")
 def not_to_be_traded_on(ready, required):
     """Bits of a ready mask that forbid entries: required families (bits) that are not whole, and a book that is absent,
@@ -75,9 +64,12 @@ def tell(loop, states, outs, all_places):
     """loop: LOOP scalar; states, outs: of the batch; all_places: PLACES (1,), of which everything is written."""
     places = all_places[0]
     _put(places.vectors, np.int64(load_relaxed(np.uint64(loop.out_ring) + np.uint64(OFFSET_CURSOR))))
-    _put(places.behind, _behind(loop, CANDLES) + _behind(loop, TRADES) + _behind(loop, BOOKS))
-    lost = _reader_word(loop, TRADES, READER_LOST) + _reader_word(loop, BOOKS, READER_LOST)
-    own = (loop.laps, loop.unknown_symbol, lost, _reader_word(loop, CANDLES, READER_LOST))
+    candles, trades, books = (
+        np.uint64(loop.reader[CANDLES]), np.uint64(loop.reader[TRADES]), np.uint64(loop.reader[BOOKS]),
+    )  # fmt: skip
+    _put(places.behind, reader_behind(candles) + reader_behind(trades) + reader_behind(books))
+    lost = np.int64(reader_lost(trades)) + np.int64(reader_lost(books))
+    own = (loop.laps, loop.unknown_symbol, lost, np.int64(reader_lost(candles)))
     for i in range(len(own)):
         _put(places.own[i], places.before[i] + own[i])
     for i in range(len(COUNT_NAMES)):

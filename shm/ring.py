@@ -118,6 +118,19 @@ def ring_copy(ring, number, out):  # type: ignore[no-untyped-def]
 
 
 @inline
+def reader_lost(reader):  # type: ignore[no-untyped-def]
+    """Records that a reader has lost to laps so far."""
+    return load_relaxed(reader + np.uint64(8 * READER_LOST))
+
+
+@inline
+def reader_behind(reader):  # type: ignore[no-untyped-def]
+    """Published records that a reader has not taken."""
+    cursor = load_relaxed(load_relaxed(reader + np.uint64(8 * READER_RING)) + np.uint64(OFFSET_CURSOR))
+    return np.int64(cursor) - np.int64(load_relaxed(reader + np.uint64(8 * READER_NEXT)))
+
+
+@inline
 def reader_next(reader, out):  # type: ignore[no-untyped-def]
     """Copy a reader's next record to address `out`; False when there is none. Counts what a lap has cost.
 
