@@ -22,7 +22,7 @@ from execution.events import LEDGER_TYPES, LedgerRecord, Omitted
 from execution.file_lock import FileLock, Locked
 from execution.journal_digest import bytes_from, ledger_records, read_digest
 from execution.journal_file import RESERVE_BYTES, JournalFile, damage
-from execution.journal_format import MAGIC, Examined, JournalError, Record, decode_body, encode_record, examine, scan
+from execution.journal_format import MAGIC, Examined, JournalError, Record, decode_body, encode_record, examine, records
 from execution.journal_walk import HEAD
 from runtime.clock import monotonic_ns
 
@@ -36,8 +36,7 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises JournalError, after the records before it, for a damage in the middle.
     """
     data = path.read_bytes() if path.exists() else b""
-    for _, body, _ in scan(data):
-        yield decode_body(body)
+    yield from records(data)
     _refuse_damage(path, examine(data))
 
 

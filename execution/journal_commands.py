@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import msgspec
 
 from execution.journal_command_line import KINDS
 from execution.journal_file import damage
-from execution.journal_format import Examined, Record, decode_body, examine, is_journal, scan
+from execution.journal_format import Examined, Record, examine, is_journal, records
 from execution.journal_keeper import journal_file
 from execution.journal_words import in_words, utc
 
@@ -39,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return _complain(f"{path} is not a journal", EXIT_DAMAGED)
     counts: Counter[str] = Counter()
     shown, orders = 0, 0
-    for number, record in enumerate(_records(data)):
+    for number, record in enumerate(records(data)):
         kind = type(record).__name__
         counts[kind] += 1
         orders = max(orders, getattr(record, "order", 0))
@@ -103,11 +102,6 @@ def verdict_lines(path: Path, found: Examined, counts: Counter[str]) -> list[str
     else:
         lines.append("whole")
     return lines
-
-
-def _records(data: bytes) -> Iterator[Record]:
-    for _, body, _ in scan(data):
-        yield decode_body(body)
 
 
 def _finite(value: Any) -> Any:

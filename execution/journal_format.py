@@ -65,6 +65,12 @@ def scan(data: bytes) -> Iterator[tuple[int, memoryview, int]]:
         yield from scan_from(data, len(MAGIC))
 
 
+def records(data: bytes) -> Iterator[Record]:
+    """The whole records of a journal's bytes, decoded."""
+    for _, body, _ in scan(data):
+        yield decode_body(body)
+
+
 def scan_from(data: bytes, at: int) -> Iterator[tuple[int, memoryview, int]]:
     """As `scan`, from a record's beginning at `at`."""
     view = memoryview(data)  # records that nobody decodes are not copied
