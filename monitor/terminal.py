@@ -130,10 +130,8 @@ def _stages(rows: dict[str, dict[str, Any]]) -> Table:
     table.add_column("restarts", no_wrap=True, min_width=8, justify="right")
     table.add_column("counts", no_wrap=True, overflow="ellipsis")
     for name, row in rows.items():
-        counts = row["counts"]
-        shown = counts_of(name, counts)
         state = Text(row["state"], style=STATE_STYLES.get(row["state"], ""))
-        table.add_row(name, state, str(row["pid"]), str(row["restarts"]), shown)
+        table.add_row(name, state, str(row["pid"]), str(row["restarts"]), counts_of(name, row["counts"]))
     return table
 
 
@@ -143,11 +141,11 @@ def counts_of(stage: str, counts: dict[str, int]) -> str:
     return "  ".join(shown) + _denials(counts)
 
 
-def print_once(info: RunInfo, run: RunCounters, console: Console | None = None) -> None:
+def print_once(info: RunInfo, run: RunCounters) -> None:
     """The view as it stands now. Into a file or a pipe whole lines go, as wide as they are."""
-    console = console or Console()
+    console = Console()
     if not console.is_terminal:
-        console = Console(file=console.file, width=PIPE_COLUMNS)
+        console = Console(width=PIPE_COLUMNS)
     for part in TerminalView(info).parts(run):
         console.print(part)
 
