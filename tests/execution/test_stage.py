@@ -1,212 +1,27 @@
-"""The stage from signal to fill, over the broker twin: the plain life of brackets, refusals, dry runs, stopping."""
+"""The stage over the broker twin: what keeps entries shut, words of a person, stopping, sessions, signals and waiting."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from config.schema import Consensus
-from execution import journal_file
-from execution.brackets import Phase
 from execution.events import (
     ADOPT,
     BUY,
     FLATTEN,
     HALT,
     LIMIT,
-    MARKET,
     RESUME,
-    SELL,
     STOP_LIMIT,
-    CancelOrder,
-    SendOrder,
-    SendResult,
     SignalSeen,
 )
-from execution.journal_keeper import journal_path
 from execution.operator_box import FOLDER, SUFFIX, leave_word
-from runtime.stage import Refusal
-from tests.execution.rig import MS, Rig, builder
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    made: list[Rig] = []
-    yield builder(tmp_path, made)
-    for rig in made:
-        rig.stage.on_close()
-
-
-def test_entry_stop_and_target(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    assert rig.broker.sent == [(BUY, LIMIT, 2, 100.5, -1.0), (SELL, STOP_LIMIT, 2, 97.5, 98.5)]
-    assert (rig.position, rig.broker.position, rig.broker.protected()) == (2, 2, 2)
-    rig.show(103.5, 104.0)  # six ticks above the entry, at the touch that an exit hits
-    rig.run(100)
-    assert rig.broker.sent[2:] == [(SELL, MARKET, 2, -1.0, -1.0)]
-    assert (rig.position, rig.broker.position, rig.broker.protected()) == (0, 0, 0)
-    assert [(fill.quantity, fill.price, fill.position) for fill in rig.fills()] == [(2, 100.5, 2), (2, 103.5, 0)]
-    assert rig.fills()[-1].realised_profit == pytest.approx(2 * 3.0 * 10.0 - 4 * 1.0)
-    assert rig.counter("realised_profit_cents") == 5600
-    assert rig.machine.ledger.brackets[1].reason == "target"
-    assert rig.counter("orders") == 3 and rig.counter("fills") == 2 and rig.counter("position_0") == 0
-
-
-def test_the_stop_takes_it_out(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter(-1.0)
-    assert rig.broker.sent[:2] == [(SELL, LIMIT, 2, 100.0, -1.0), (BUY, STOP_LIMIT, 2, 103.0, 102.0)]
-    rig.show(102.0, 102.5, 102.0)
-    rig.run(100)
-    assert len(rig.broker.sent) == 2
-    assert (rig.position, rig.broker.position, rig.machine.ledger.live) == (0, 0, {})
-    assert rig.fills()[-1].realised_profit == pytest.approx(-2 * 2.5 * 10.0 - 4.0)
-
-
-def test_a_market_that_jumps_over_the_stop_limit_is_left_at_market(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    rig.show(90.0, 90.5, 90.0)
-    rig.run(200)
-    assert rig.broker.sent[2:] == [(SELL, MARKET, 2, -1.0, -1.0)]
-    assert (rig.position, rig.broker.position) == (0, 0)
-    assert rig.machine.ledger.brackets[1].reason == "the price ran through the stop"
-
-
-def test_an_opposite_decision_leaves_and_does_not_turn_around(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    rig.signal(-1.0)
-    rig.run(100)
-    assert rig.broker.sent[2:] == [(SELL, MARKET, 2, -1.0, -1.0)]
-    rig.run(50)
-    assert rig.position == 0 == rig.broker.position
-
-
-def test_no_adding_to_a_position(make: Callable[..., Rig]) -> None:
-    rig = make()
-    for _ in range(5):
-        rig.enter()
-    assert len(rig.broker.sent) == 2
-
-
-def test_an_entry_that_does_not_fill_is_cancelled_after_its_time(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    rig.show(101.0, 101.5)
-    rig.run(600)
-    assert [status.details.status for status in rig.broker.resting.values()] == [4]
-    assert rig.machine.ledger.live == {} and rig.position == 0
-    assert rig.counter("cancels") == 1
-
-
-def test_a_time_that_went_by_between_two_turns_is_not_forgotten(make: Callable[..., Rig]) -> None:
-    """Nothing but its own deadline wakes the stage here: decisions wait for signals, and none comes."""
-    rig = make(consensus=Consensus(decide_on="signal"))
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    rig.show(101.0, 101.5)
-    rig.run(100)
-    assert rig.counter("cancels") == 0
-    rig.run(750, step_ms=750)  # far beyond the entry's time to live, before the next routine question
-    assert rig.counter("cancels") == 1
-
-
-def test_a_partial_entry_keeps_a_bracket_of_its_size(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.broker.fill_at_most = 1
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    rig.broker.step()
-    rig.work()
-    rig.show(101.0, 101.5)  # the rest will not fill
-    rig.run(700)
-    assert rig.broker.sent == [(BUY, LIMIT, 2, 100.5, -1.0), (SELL, STOP_LIMIT, 1, 97.5, 98.5)]
-    assert (rig.position, rig.broker.position, rig.broker.protected()) == (1, 1, 1)
-    assert rig.machine.ledger.brackets[1].phase is Phase.PROTECTED
-
-
-def test_each_partial_fill_gets_its_own_stop_at_once(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.broker.fill_at_most = 1
-    rig.enter()
-    assert [order[:3] for order in rig.broker.sent] == [
-        (BUY, LIMIT, 2), (SELL, STOP_LIMIT, 1), (SELL, STOP_LIMIT, 1)
-    ]  # fmt: skip
-    assert rig.broker.protected() == 2 == rig.position
-
-
-@pytest.mark.parametrize("how", ["reject", "refuse", "swallow"])
-def test_a_stop_that_cannot_be_placed_means_out(make: Callable[..., Rig], how: str) -> None:
-    rig = make()
-    setattr(rig.broker, how, lambda order_type: order_type == STOP_LIMIT)
-    rig.enter()
-    rig.run(2500)
-    assert (SELL, MARKET, 2, -1.0, -1.0) in rig.broker.sent
-    assert (rig.position, rig.broker.position) == (0, 0)
-    if how == "swallow":  # its fate stays unknown: no more entries
-        assert rig.counter("unresolved") == 1
-        rig.enter()
-        assert sum(order[1] == LIMIT for order in rig.broker.sent) == 1
-        assert rig.counter("denied_reconciled") > 0
-
-
-def test_a_stop_that_vanishes_at_the_broker_means_out(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    stop = rig.broker.open_orders(STOP_LIMIT)[0]
-    rig.broker.cancel(stop.details.cl_order_id)
-    rig.run(100)
-    assert (rig.position, rig.broker.position) == (0, 0)
-    assert rig.machine.ledger.brackets[1].reason == "stop failed"
-
-
-def test_a_rejected_exit_is_tried_again(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    rig.broker.reject = lambda order_type: order_type == MARKET
-    rig.show(103.5, 104.0)
-    rig.run(200)
-    assert rig.position == 2
-    rig.broker.reject = lambda order_type: False
-    rig.run(500)
-    assert (rig.position, rig.broker.position) == (0, 0)
-    assert sum(order[1] == MARKET for order in rig.broker.sent) == 2
-
-
-def test_a_fill_that_beats_the_cancel_does_not_turn_the_position_around(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    rig.broker.ignore_cancels = True
-    rig.show(103.5, 104.0)
-    rig.run(50)
-    stop = rig.broker.open_orders(STOP_LIMIT)[0]
-    rig.broker.fill(stop, 2, 98.5)  # the stop fills while its cancel is on the way
-    rig.run(500)
-    assert (rig.position, rig.broker.position) == (0, 0)
-    assert all(order[1] != MARKET for order in rig.broker.sent)
-
-
-def test_cancels_without_an_answer_are_asked_again(make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.enter()
-    rig.broker.ignore_cancels = True
-    rig.show(103.5, 104.0)
-    rig.run(1000)
-    assert rig.counter("cancels") >= 3
-    assert all(order[1] != MARKET for order in rig.broker.sent), "a stop that rests forbids the exit"
-    rig.broker.ignore_cancels = False
-    rig.run(500)
-    assert (rig.position, rig.broker.position) == (0, 0)
+from tests.execution.rig import MS, Rig
 
 
 def test_a_dry_run_sends_nothing(make: Callable[..., Rig]) -> None:
@@ -366,24 +181,6 @@ def test_stopping_is_bounded_when_nobody_answers(make: Callable[..., Rig]) -> No
     rig.start()
 
 
-def test_the_intent_is_journaled_before_the_broker_is_called(make: Callable[..., Rig]) -> None:
-    rig = make()
-    seen: list[int] = []
-    send = rig.broker.send
-
-    def spy(*order: Any) -> int:
-        seen.append(sum(isinstance(record, SendOrder) for record in rig.journal()))
-        return send(*order)
-
-    rig.broker.send = spy  # type: ignore[method-assign]
-    rig.enter()
-    rig.show(103.5, 104.0)
-    rig.run(100)
-    assert seen == [1, 2, 3]
-    kinds = [type(record) for record in rig.journal() if isinstance(record, SendOrder | SendResult | CancelOrder)]
-    assert kinds == [SendOrder, SendResult, SendOrder, SendResult, CancelOrder, SendOrder, SendResult]
-
-
 def test_a_session_that_comes_back_is_reconciled_at_once(
     make: Callable[..., Rig], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -430,125 +227,6 @@ def test_entries_are_closed_between_the_return_of_the_session_and_the_view(make:
     rig.run(100)
     assert at_return == ["the order session is back; the broker has not been asked since"]
     assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
-
-
-def broken_disk(*_: object) -> int:
-    raise OSError(errno.ENOSPC, "no space left")
-
-
-def test_a_disk_that_fails_between_fill_and_stop_does_not_keep_the_stop_back(
-    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    rig = make()
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
-    with pytest.raises(Refusal, match=r"^journal .*no space left.*sent without it: stop 2"):
-        rig.run(200)
-    assert (rig.broker.position, rig.broker.protected()) == (2, 2)
-    assert rig.counter("unjournaled") == 1
-    rig.stage.on_close()
-    assert (rig.broker.position, rig.broker.protected()) == (2, 2)
-    words = [record.message for record in caplog.records if "resting at the broker" in record.message]
-    assert words == ["stopping with +2 WDOZ25; resting at the broker: stop 2 (working)"]
-
-
-def test_what_a_failed_journal_missed_is_left_for_the_next_incarnation_when_the_disk_comes_back(
-    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = make()
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
-    with pytest.raises(Refusal):
-        rig.run(200)
-    monkeypatch.undo()
-    rig.stage.on_close()
-    rig.start()
-    rig.run(200)
-    assert (rig.position, rig.broker.position, rig.broker.protected()) == (2, 2, 2), "one stop, known to be ours"
-
-
-def test_no_entry_and_no_restart_loop_on_a_disk_that_fails(
-    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = make()
-    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
-    rig.signal(1.0)
-    with pytest.raises(Refusal, match="sent without it: nothing"):
-        rig.run(200)
-    rig.stage.on_close()
-    assert rig.broker.sent == []
-
-
-def test_an_exit_is_finished_before_a_failed_journal_ends_the_stage(
-    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = make()
-    rig.enter()
-    monkeypatch.setattr(journal_file, "_write_at", broken_disk)
-    rig.show(103.5, 104.0)
-    with pytest.raises(Refusal, match="sent without it: the cancel of 2, exit 3"):
-        rig.run(300)
-    assert (rig.position, rig.broker.position, rig.broker.protected()) == (0, 0, 0)
-
-
-def test_a_full_disk_stops_entries_and_the_reserve_takes_what_protects(
-    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = make()
-    rig.enter()
-    monkeypatch.setattr(journal_file.JournalFile, "_grow", broken_disk)
-    journal = rig.stage._journal
-    assert journal is not None
-    journal._file._size = journal._file.end + journal_file.RESERVE_BYTES - 1
-    journal._make_room()
-    rig.run(60)
-    rig.show(103.5, 104.0)
-    rig.run(300)
-    assert (rig.position, rig.broker.position) == (0, 0)
-    sent = len(rig.broker.sent)
-    rig.enter()
-    assert len(rig.broker.sent) == sent and rig.counter("denied_upstream") > 0
-    roles = [record.role for record in rig.journal() if isinstance(record, SendOrder)]
-    assert roles == ["entry", "stop", "exit"] and rig.counter("unjournaled") == 0
-    monkeypatch.undo()
-    journal._make_room()
-    rig.run(60)
-    rig.enter()
-    assert len(rig.broker.sent) == sent + 2
-
-
-def test_no_entry_slips_out_at_a_start_on_a_full_disk(
-    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The journal's trouble was told only at the end of the first turn, so the second one still took a signal for good."""
-    rig = make(consensus=Consensus(decide_on="signal"))
-    journal = rig.stage._journal
-    assert journal is not None
-    end = journal._file.end
-    rig.kill()
-    os.truncate(journal.path, end + journal_file.RESERVE_BYTES - 1)
-    monkeypatch.setattr(journal_file.JournalFile, "_grow", broken_disk)
-    rig.start()
-    rig.show(100.0, 100.5)
-    rig.signal(1.0)
-    rig.work()
-    assert rig.broker.sent == [] and rig.counter("denied_upstream") > 0
-
-
-@pytest.mark.parametrize("ruin", ["damaged", "foreign", "in use"])
-def test_a_journal_that_cannot_be_used_is_a_refusal(make: Callable[..., Rig], ruin: str) -> None:
-    rig = make()
-    rig.enter()
-    path = journal_path(rig.context)  # type: ignore[arg-type]
-    if ruin != "in use":
-        rig.stage.on_close()
-        data = bytearray(path.read_bytes())
-        data[60 if ruin == "damaged" else 3] ^= 1
-        path.write_bytes(data)
-    with pytest.raises(Refusal, match=r"^journal .*(damaged|not a journal|in use)"):
-        rig.start()
 
 
 def test_decisions_on_each_ml_signal(make: Callable[..., Rig]) -> None:
