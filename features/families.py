@@ -81,3 +81,12 @@ def describe_ready(ready: int) -> str:
     if absent:
         parts.append("without " + ", ".join(absent))
     return "; ".join(parts)
+
+
+def missing(ready: int, needed: tuple[str, ...]) -> str:
+    """Why a consumer of those families must abstain; empty when it need not."""
+    lacking = [name for name in needed if not ready & BY_NAME[name].ready]
+    if not lacking:
+        return ""
+    why = [text for bit, text in CAUSES.items() if ready & bit]
+    return f"{', '.join(lacking)} not ready" + (f" ({', '.join(why)})" if why else "")
