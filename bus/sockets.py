@@ -14,6 +14,7 @@ import errno
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import zmq
 
@@ -51,6 +52,7 @@ MAX_MESSAGE_BYTES = 64 * 1024  # a peer that sends a longer frame is disconnecte
 LOOK_FOR_REFUSED_EVERY = 64  # calls of receive: an unread notice must never fill the queue that libzmq writes it to
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _NUMBERS = struct.Struct("<QI")
+_EVENTS, _POLLIN, _NOBLOCK = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.NOBLOCK)  # enums are slow to calculate with
 
 
 class PortTaken(OSError):
@@ -137,6 +139,10 @@ class SourceCount:
     bad: int = 0  # dropped: not a message, or not this source's
     _next: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # topic -> (epoch, next number)
 
+    def expected(self, topic: bytes) -> tuple[int, int]:
+        """(epoch, number) below which a message is stale; before the first nothing is."""
+        return self._next.get(topic, (0, 0))
+
     def take(self, topic: bytes, epoch: int, number: int) -> bool:
         """Account for one message; False when it must be dropped as stale."""
         seen_epoch, expected = self._next.get(topic, (epoch, number))  # the first heard is where counting starts
@@ -150,6 +156,16 @@ class SourceCount:
         self.received += 1
         self._next[topic] = (epoch, number + 1)
         return True
+
+
+class Heard(NamedTuple):
+    """A message as it came: three whole frames of a topic that was asked for, its body not looked at."""
+
+    source: str
+    topic: bytes
+    number: int
+    epoch: int
+    body: bytes
 
 
 class Subscriber:
@@ -208,38 +224,60 @@ class Subscriber:
 
         limit: of messages per source, so that one that floods cannot silence the others.
         """
+        for heard in self.collect(limit):
+            message = self.accept(heard)
+            if message is not None:
+                yield heard.source, message
+
+    def collect(self, limit: int = 1024) -> list[Heard]:
+        """The first half of `receive`: what waits, for `accept` to look at."""
         self._calls += 1
         if self._calls % LOOK_FOR_REFUSED_EVERY == 0:
             _ = self.refused
-        for socket, source in self._sources.items():
+        found: list[Heard] = []
+        for socket, _ in self._poller.poll(0):  # one question for all is cheaper than one for each
+            source = self._sources[socket]
             for _ in range(limit):
-                if not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:  # asking is cheaper than being refused
-                    break
                 try:
-                    frames = socket.recv_multipart(zmq.NOBLOCK)
+                    frames = socket.recv_multipart(_NOBLOCK)
                 except zmq.Again:
                     break
                 self.received()
-                message = self._accept(source, frames)
-                if message is not None:
-                    yield source, message
+                if len(frames) == 3 and len(frames[1]) == _NUMBERS.size and frames[0] in self._topics:
+                    number, epoch = _NUMBERS.unpack(frames[1])
+                    found.append(Heard(source, frames[0], number, epoch, frames[2]))
+                else:
+                    self.counts[source].bad += 1
+                if not socket.getsockopt(_EVENTS) & _POLLIN:  # cheaper than being refused
+                    break
+        return found
 
-    def _accept(self, source: str, frames: list[bytes]) -> Message | None:
-        counts = self.counts[source]
-        if len(frames) != 3 or len(frames[1]) != _NUMBERS.size or frames[0] not in self._topics:
-            counts.bad += 1
-            return None
+    def accept(self, heard: Heard) -> Message | None:
+        """Its message; None for one that is dropped, and counted, because it is none, another's, or stale."""
+        counts = self.counts[heard.source]
         try:
-            message = decode(frames[2])
+            message = decode(heard.body)
         except BadMessage:
             counts.bad += 1
             return None
-        number, epoch = _NUMBERS.unpack(frames[1])
-        speaks_for_another = isinstance(message, Signal) and (message.source, message.epoch) != (source, epoch)
-        if TOPICS[type(message)] != frames[0] or speaks_for_another:
+        speaks_for_another = isinstance(message, Signal) and (message.source, message.epoch) != (
+            heard.source,
+            heard.epoch,
+        )
+        if TOPICS[type(message)] != heard.topic or speaks_for_another:
             counts.bad += 1
             return None
-        return message if counts.take(frames[0], epoch, number) else None
+        return message if counts.take(heard.topic, heard.epoch, heard.number) else None
+
+    def are_fresh(self, waiting: Sequence[Heard]) -> bool:
+        """Whether none of them, in this order, will be dropped as stale."""
+        newest: dict[tuple[str, bytes], tuple[int, int]] = {}
+        for source, topic, number, epoch, _ in waiting:
+            expected = newest.get((source, topic)) or self.counts[source].expected(topic)
+            if (epoch, number) < expected:
+                return False
+            newest[source, topic] = epoch, number + 1
+        return True
 
     def close(self) -> None:
         """Drop what is unread. Harmless when called twice."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import zmq
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bus import keys, messages
-from bus.sockets import LOOPBACK, PortTaken, Publisher, SourceCount, Subscriber
+from bus.sockets import LOOPBACK, Heard, PortTaken, Publisher, SourceCount, Subscriber
 
 ANY_PORT = LOOPBACK + "0"
 STEP_MS = 20
@@ -240,3 +242,23 @@ def test_counting_numbers() -> None:
     assert (count.received, count.lost, count.restarts, count.stale) == (5, 3, 1, 3)
     assert count.take(b"fill", 3, 40), "topics are numbered apart"
     assert count.lost == 3
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["ml", "footprint"]), st.integers(0, 4), st.integers(0, 2)), max_size=12),
+    st.integers(0, 12),
+)
+def test_what_is_called_fresh_is_taken(heard: list[tuple[str, int, int]], before: int) -> None:
+    """Some were taken already; of the rest `are_fresh` says whether each of them will be."""
+    subscriber = Subscriber({}, (b"signal",), keys.SubscriberKeys(keys.new_pair(), {}))
+    try:
+        subscriber.counts = {"ml": SourceCount(), "footprint": SourceCount()}
+        messages = [Heard(source, b"signal", number, epoch, b"") for source, number, epoch in heard]
+        for each in messages[:before]:
+            subscriber.counts[each.source].take(each.topic, each.epoch, each.number)
+        waiting = messages[before:]
+        fresh = subscriber.are_fresh(waiting)
+        assert fresh == all([subscriber.counts[w.source].take(w.topic, w.epoch, w.number) for w in waiting])
+    finally:
+        subscriber.close()
