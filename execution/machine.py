@@ -81,7 +81,7 @@ class Machine:
         self._liquidity_floor = config.risk.liquidity_floor
         self._deciding = DECIDING[config.consensus.decide_on]
         self._decide_every_ns = config.consensus.decide_every_ms * MS
-        self._council = Council(config, weights, ledger.learned)
+        self.council = Council(config, weights, ledger.learned)
         self._table = table_of(config.execution)
         self._entry_ttl_ns = config.execution.entry_ttl_ms * MS
         self._reversals: dict[int, Decision] = {}  # symbol -> the decision to follow when flat
@@ -111,6 +111,11 @@ class Machine:
             if deadline is not None:
                 deadlines.append(deadline)
         return min(deadlines)
+
+    @property
+    def turns(self) -> bool:
+        """Whether a reversal waits for its second half."""
+        return bool(self._reversals)
 
     def unfinished(self) -> bool:
         """Whether an entry still works or a bracket is on its way out."""
@@ -174,7 +179,7 @@ class Machine:
             case Started():
                 self._outbox.apply(event)
                 self.desk.start(event.monotonic_ns)
-                for text in self._council.forgotten:
+                for text in self.council.forgotten:
                     self._outbox.note("warning", text)
                 self._decide_at_ns = event.monotonic_ns + self._decide_every_ns
                 self._learn_at_ns = event.monotonic_ns + LEARN_EVERY_NS
@@ -191,7 +196,7 @@ class Machine:
         symbol = signal.symbol
         if not 0 <= symbol < len(self.ledger.contracts):
             return
-        if not self._council.take(signal) and signal.source in self._deciding and not signal.abstains:
+        if not self.council.take(signal) and signal.source in self._deciding and not signal.abstains:
             self._to_decide.add(symbol)  # an abstention is no news to act upon
         if not event.more and symbol in self._to_decide:
             self._to_decide.discard(symbol)
@@ -214,14 +219,13 @@ class Machine:
         """Nobody's vote is marked to a market that may have stood still because a stage before us did."""
         finder = self.desk.finder
         quote = NO_QUOTE if finder.upstream_problem else finder.quotes[symbol]
-        lesson = self._council.learn(symbol, event.market_ns, quote.bid, quote.ask)
+        lesson = self.council.learn(symbol, event.market_ns, quote.bid, quote.ask)
         if lesson is not None:
             self._outbox.emit(Learned(lesson.state))
             self._outbox.emit(Publish(lesson.message))
 
     def _decide(self, symbol: int, event: Tick | SignalSeen) -> None:
-        decision = self._council.decide(symbol, event.monotonic_ns, event.market_ns)
-        self._outbox.emit(Publish(decision))
+        decision = self.council.decide(symbol, event.monotonic_ns, event.market_ns)
         move = self._table[self.stance(symbol), decision.action]
         if move in (Move.EXIT, Move.REVERSE) and ALLOWS[self.ledger.trading].decisions_exit:
             self._steering.leave_held(symbol, "opposite decision", event)
@@ -229,6 +233,7 @@ class Machine:
             self._reversals[symbol] = decision
         elif move in (Move.ENTER, Move.ADD):
             self._enter(decision, event)
+        self._outbox.emit(Publish(decision))  # the order before the words about it
 
     def _enter(self, decision: Decision, event: Input) -> None:
         side = BUY if decision.action == BUY_ACTION else SELL

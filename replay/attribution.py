@@ -40,22 +40,29 @@ class Trades:
         self._ledger = Ledger(self._contracts)
         self._decided: dict[int, Decision] = {}  # contract -> the newest
         self._opened: dict[int, Decision] = {}  # bracket -> what opened it
+        self._asked: dict[tuple[int, int], int] = {}  # contract, time of a decision that is still to come -> bracket
         self._realised = 0.0  # in this run
 
     def see(self, record: Record, of_this_run: bool) -> None:
         """The next record of the journal."""
         if isinstance(record, Publish) and isinstance(record.message, Decision):
-            self._decided[record.message.symbol] = record.message
+            decision = record.message
+            self._decided[decision.symbol] = decision
+            bracket = self._asked.pop((decision.symbol, decision.decided_ns), None)
+            if bracket is not None:
+                self._opened[bracket] = decision
         if isinstance(record, SendOrder) and record.role == ENTRY and of_this_run:
-            decision = self._decided.get(record.symbol)
-            if decision is not None and decision.decided_ns == record.decided_ns:
-                self._opened[record.bracket] = decision
+            before = self._decided.get(record.symbol)
+            if before is not None and before.decided_ns == record.decided_ns:  # the second half of a reversal
+                self._opened[record.bracket] = before
+            else:  # an order stands before the words about it
+                self._asked[record.symbol, record.decided_ns] = record.bracket
         if type(record) in LEDGER_TYPES:
-            before = self._ledger.realised_profit()
+            realised = self._ledger.realised_profit()
             with suppress(InvalidTransition):  # it contradicted when it came, too, and changed nothing
                 self._ledger.take(record)  # type: ignore[arg-type]
             if of_this_run:
-                self._realised += self._ledger.realised_profit() - before
+                self._realised += self._ledger.realised_profit() - realised
 
     def attribute(self) -> Attribution:
         """What the records so far amount to."""
