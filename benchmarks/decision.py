@@ -2,9 +2,9 @@
 
 Exchange, ingest, features and execution run as they do in `up`; an agent's part is played from here, on its port and with
 its key: after an uneven pause it answers the next feature vector with a signal, as agents do. So a few decisions a second
-come, each after a tick, and the stage has slept and done other things between them. A sample begins before the bytes are
-taken off the socket and ends just before the DLL's function is called: it holds decoding, the look at the market, the
-journal, consensus, risk and the order's record. Only decisions that send an entry count.
+come, each after a tick, and the stage has slept and done other things between them. A sample begins when the bytes have
+been taken off the socket and ends just before the DLL's function is called: it holds decoding, the look at the market,
+consensus, risk, the journal and the order's record. Only decisions that send an entry count.
 """
 
 from __future__ import annotations
@@ -168,4 +168,5 @@ def _measured(launcher: Launcher, how: str) -> _Measured:
         if p50_ns is not None and p99_ns is not None:
             rows.append(Row(f"{how}: {what}", p50_ns, p99_ns, note=f"{histogram.samples} samples"))
     denied = {name: count for name, count in counts.items() if name.startswith("denied_") and count}
-    return _Measured(rows, {"orders": counts["orders"], "decisions": counts["decisions"], "denied": denied})
+    told = {name: counts[name] for name in ("orders", "orders_ahead", "decisions")}
+    return _Measured(rows, {**told, "denied": denied})

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from bus.messages import MESSAGE_VERSION, Decision, Signal, WeightsChanged
 from config.schema import Config
-from consensus.decision import decide, rules_of
+from consensus.decision import Standing, decide, rules_of
 from consensus.learner import LearnedState, Learner, Settled
+from consensus.shares import ShareTable
 from consensus.votes import VoteBook
 from consensus.weights import SOURCES, Weights
 
@@ -64,6 +65,15 @@ class Council:
         )  # fmt: skip
         self._decisions += 1
         return decision
+
+    def latest(self, symbol: int, number: int) -> Signal | None:
+        """The signal that is held of source `number` about a contract."""
+        return self._book.latest(symbol, number)
+
+    def bearing(self, symbol: int) -> tuple[ShareTable, Standing]:
+        """What a decision about a contract would rest on now, beside the votes and the configuration."""
+        learner = self._learners[symbol]
+        return learner.table, learner.standing
 
     def learn(self, symbol: int, market_ns: int, bid: float, ask: float) -> Lesson | None:
         """Look at the touch of a contract (points, NaN: not known) at a market time; a lesson when a round is over."""

@@ -79,6 +79,10 @@ class ShareTable:
             shares = self._kept[voters] = self._compute(voters)
         return shares
 
+    def ready(self) -> dict[int, Shares]:
+        """Those that were computed already since the last update, by their voters."""
+        return self._kept
+
     def _group_shares(self) -> list[float]:
         grown, limits = [], []
         for share, members in self._groups:

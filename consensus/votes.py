@@ -61,6 +61,10 @@ class VoteBook:
         row[number] = signal
         return TAKEN
 
+    def latest(self, symbol: int, number: int) -> Signal | None:
+        """What is held of source `number`."""
+        return self._row(symbol)[number]
+
     def ballot(self, symbol: int, market_ns: int) -> Ballot:
         """Votes at market time `market_ns` (int64 ns UTC; 0: not known, then all abstain)."""
         voting: list[tuple[int, Signal]] = []

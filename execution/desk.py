@@ -5,16 +5,20 @@ It never decides whether to trade.
 
 from __future__ import annotations
 
+import math
+
 from bus.messages import MESSAGE_VERSION, Decision, Denial
 from config.schema import Config
-from execution.events import ENTRY, CancelOrder, Denied, Input, Publish, SendOrder
+from execution.events import BUY, ENTRY, LIMIT, NO_PRICE, CancelOrder, Denied, Input, Publish, SendOrder
 from execution.facts import FactFinder
 from execution.guardian import Guardian
 from execution.ledger import Ledger
 from execution.outbox import Outbox
 from execution.risk.gate import RiskGate
-from execution.risk.request import Request
+from execution.risk.request import Facts, Request
 from execution.sizing import OrderNumbers, affordable, direction, entry_numbers, loss_per_contract, scaled
+
+NO_NUMBERS = OrderNumbers(LIMIT, 0, math.nan, NO_PRICE, math.nan)
 
 
 class Desk:
@@ -75,8 +79,7 @@ class Desk:
             role, contract, side, numbers.quantity, numbers.order_type, numbers.price, numbers.stop_price,
             numbers.reference_price, self._losses[symbol], self._legs,
         )  # fmt: skip
-        problem = self.closing or self.broker_problem(event.monotonic_ns)
-        facts = self.finder.facts(event, symbol, side, numbers, base_recv_ns, problem)
+        facts = self.finder.facts(event, symbol, side, numbers, base_recv_ns, self._problem(event.monotonic_ns))
         refusals = self._gate.refusals(request, facts)
         if refusals:
             self._deny(event, bracket, request, refusals)
@@ -94,6 +97,20 @@ class Desk:
         self._gate.count_cancel(event.monotonic_ns)
         self._outbox.emit(CancelOrder(event.monotonic_ns, event.market_ns, order, reason))
 
+    # --- questions: they change nothing
+
+    def loss_per_contract(self, symbol: int) -> float:
+        """Money that one contract loses at the limit price of its stop, fees included."""
+        return self._losses[symbol]
+
+    def too_many(self, now_ns: int) -> str:
+        """Why the rates forbid an entry now, or ""."""
+        return self._gate.too_many(now_ns)
+
+    def outlook(self, event: Input, symbol: int) -> Facts:
+        """What an entry would be judged by now, but for its numbers."""
+        return self.finder.facts(event, symbol, BUY, NO_NUMBERS, 0, self._problem(event.monotonic_ns))
+
     def broker_problem(self, now_ns: int) -> str:
         """Why the broker's side forbids entries now, or ""."""
         for problem in self.problems.values():
@@ -107,6 +124,9 @@ class Desk:
         """Orders of ours whose fate nobody knows."""
         missing = sum(key.startswith("unresolved") for key in self.problems)
         return missing + sum(self._guardian.silent(order, now_ns) for order in self._ledger.open.values())
+
+    def _problem(self, now_ns: int) -> str:
+        return self.closing or self.broker_problem(now_ns)
 
     def _deny(self, event: Input, bracket: int, request: Request, refusals: dict[str, str]) -> None:
         symbol = request.contract.symbol

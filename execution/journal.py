@@ -114,6 +114,25 @@ class Journal:
             record = Omitted(self._failure or self._no_room)
         (self._missed if self._failure else self._pending).append(encode_record(record))
 
+    def write_ahead(self, records: bytes) -> bool:
+        """Whole records, encoded already, behind what was appended, to the operating system at once.
+
+        False: nothing of them is written, and what they say must come by `append`; so it always is where an order waits for
+        the disk.
+        """
+        if self._always or self.problem:
+            return False
+        data = b"".join((*self._pending, records))
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._fail(f"cannot be written: {error}")
+            self._missed += self._pending  # before what is appended from now on
+            return False
+        finally:
+            self._pending.clear()
+        return True
+
     def flush(self, before_order: bool = False) -> None:
         """Give what was appended to the operating system; `before_order` with `always` also waits for the disk.
 

@@ -96,6 +96,10 @@ class JournalKeeper:
     def append(self, record: Record) -> None:
         self.journal.append(record)
 
+    def write_ahead(self, records: bytes) -> bool:
+        """See Journal.write_ahead."""
+        return self.journal.write_ahead(records)
+
     def hand_over(self, before_order: bool = False) -> str:
         """What was appended to the operating system; returns why that failed, or ""."""
         try:

@@ -56,7 +56,7 @@ def _byte(word, number):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _crc32(data, at, end, start):  # type: ignore[no-untyped-def]
+def crc32(data, at, end, start):  # type: ignore[no-untyped-def]
     """As zlib.crc32(data[at:end], start)."""
     crc = start ^ _ALL
     while at + 8 <= end:
@@ -88,7 +88,7 @@ def whole_records(data, at, kinds, ends):  # type: ignore[no-untyped-def]
         begin, end = at + _HEAD_BYTES, at + _HEAD_BYTES + length
         if not 0 < length <= MAX_RECORD_BYTES or end > len(data):
             break
-        if _crc32(data, begin, end, np.uint32(kind)) != checksum:
+        if crc32(data, begin, end, np.uint32(kind)) != checksum:
             break
         kinds[count], ends[count] = kind, end
         count += 1

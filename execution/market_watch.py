@@ -23,14 +23,14 @@ STALE_BOOK_NS = 10_000_000_000  # of market time that trades are ahead of the ne
 
 
 class MarketWatch:
-    """Owns two readers. `refresh` when woken, then ask."""
+    """Owns two readers. `refresh` when woken, then ask. `newest`: NEWEST of shape (contracts,), for compiled readers."""
 
     def __init__(self, trades: RingReader, book: RingReader, contracts: int) -> None:
         self._trades = trades
         self._book = book
         self._lost_seen = self.lost
         self._trade_rows, self._book_rows = np.zeros(BATCH, TRADE), np.zeros(BATCH, BOOK)
-        self._newest = unknown(contracts)
+        self.newest = unknown(contracts)
 
     @property
     def lost(self) -> int:
@@ -49,10 +49,10 @@ class MarketWatch:
             trades, books = self._trades.read(self._trade_rows), self._book.read(self._book_rows)
             if self.lost != self._lost_seen:
                 self._lost_seen = self.lost
-                forget_prices(self._newest)
+                forget_prices(self.newest)
             if not trades and not books:
                 break
-            take(self._trade_rows, trades, self._book_rows, books, self._newest)
+            take(self._trade_rows, trades, self._book_rows, books, self.newest)
             taken += trades + books
             if trades < BATCH and books < BATCH:
                 break
@@ -60,7 +60,7 @@ class MarketWatch:
 
     def look(self, symbol: int) -> tuple[int, Quote]:
         """(newest event behind the quote, -1 none; the quote)."""
-        row: tuple[Any, ...] = self._newest.item(symbol)
+        row: tuple[Any, ...] = self.newest.item(symbol)
         last, bid, ask, ingest_seq, ts_ns, recv_ns, book_ts_ns, _ = row
         if ts_ns - book_ts_ns > STALE_BOOK_NS:  # trades went on without it
             bid = ask = math.nan

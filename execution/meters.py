@@ -37,7 +37,8 @@ class Meters:
         self._received_ns: dict[int, int] = {}  # order -> when the signal behind it was there, until its result is
         self._counters.declare(
             *_SIGNALS.values(), "signals_lost", "signals_bad", "signals_refused", "decisions",
-            *_DECISIONS.values(), "orders", "orders_not_sent", "cancels", "fills", *(f"denied_{r}" for r in REASONS),
+            *_DECISIONS.values(), "orders", "orders_ahead", "orders_not_sent", "cancels", "fills",
+            *(f"denied_{r}" for r in REASONS),
             *(f"position_{contract.symbol}" for contract in self._contracts),
             *(f"average_price_e6_{contract.symbol}" for contract in self._contracts), "realised_profit_cents", "unresolved",
             "entries_closed", "brackets_live", "stops_resting", "details_lost", "unjournaled", "trading",

@@ -28,7 +28,7 @@ from execution.events import (
     SendOrder,
     SendResult,
 )
-from execution.gateway import Gateway
+from execution.gateway import Command, Gateway
 from execution.ledger import Ledger
 from execution.meters import Meters
 from execution.translate import (
@@ -76,6 +76,16 @@ class Performer:
     def calls_the_broker(outputs: Sequence[Output]) -> bool:
         """Whether the journal must be with the operating system before `perform`."""
         return any(isinstance(output, SendOrder | CancelOrder | CancelForeign) for output in outputs)
+
+    @property
+    def sends(self) -> bool:
+        """Whether an entry goes out at all now."""
+        return self._sends and not self.unjournaled
+
+    def send_ahead(self, command: Command) -> None:
+        """An entry whose intent stands in the journal, before the ledger knows it."""
+        self._core.execute(command)
+        self._meters.sending(command.order)
 
     def perform(self, outputs: Sequence[Output]) -> None:
         """Orders first, in their order; words and messages after."""

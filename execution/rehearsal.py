@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bus.messages import MESSAGE_VERSION, Signal, decode, encode
+from bus.messages import MESSAGE_VERSION, TOPIC_SIGNAL, Signal, decode, encode
+from bus.sockets import Heard
 from config.schema import Config
 from consensus.weights import ML, SOURCES, Weights
 from execution.broker import BrokerError, BrokerOrder
@@ -21,16 +22,19 @@ from execution.events import (
     Input,
     InstrumentSeen,
     MarketSeen,
+    Output,
     SendOrder,
     SignalSeen,
     Started,
     Tick,
     UpstreamSeen,
 )
-from execution.gateway import GatewayCore
+from execution.fast_path.fast_path import Ahead, FastPath
+from execution.gateway import Command, GatewayCore
 from execution.journal_format import encode_record
 from execution.ledger import Ledger
 from execution.machine import DECIDING, Machine
+from execution.newest import unknown
 from execution.risk.gate import RiskGate
 from execution.translate import send_command, send_result
 
@@ -71,7 +75,7 @@ class _NobodysBroker:
 
 
 class Rehearsal:
-    """`play` once per idle moment; `sent` counts those that came as far as the broker."""
+    """`play` once per idle moment; `sent` counts those that came as far as the broker, `sent_ahead` those by the short way."""
 
     def __init__(self, config: Config, weights: Weights) -> None:
         self._config = config
@@ -81,63 +85,111 @@ class Rehearsal:
         deciding = DECIDING[config.consensus.decide_on]
         self._on_signals = bool(deciding)
         self._speaker = ML if ML in deciding else SOURCES[-1]
+        self._newest = unknown(len(config.instruments))
+        self._behind: tuple[Ahead, Signal] | None = None  # went the short way; the long one is to be walked
         self._left = 0
         self._number = 0
         self._now_ns = STEP_NS
-        self.sent = 0
+        self.sent = self.sent_ahead = 0
 
     def play(self, market_ns: int) -> None:
-        """One decision. market_ns: the real market's time, so that the hours of trading are those of now."""
+        """One decision. market_ns: the real market's time, so that the hours of trading are those of now.
+
+        Where signals decide, the long way is that of the play before: the short one, which must be the quickest, is last.
+        """
         if self._left == 0:
             self._renew(market_ns)
         self._left -= 1
+        self._catch_up(market_ns)
         self._number += 1
         self._now_ns += STEP_NS
         now_ns = self._now_ns
         self._show(market_ns)
-        self._take(self._vote(self._speaker, market_ns), now_ns, market_ns)
+        body = self._vote(self._speaker, market_ns)
         if not self._on_signals:
-            self._take(Tick(now_ns, market_ns), now_ns, market_ns)
+            self._hear(body, market_ns)
+            self._take(Tick(now_ns, market_ns), market_ns)
+            return
+        self._path.arm(now_ns, market_ns)
+        ahead = self._path.answer([Heard(self._speaker, TOPIC_SIGNAL, self._number, 0, body)], now_ns, market_ns)
+        if ahead is None:
+            self._hear(body, market_ns)
+            return
+        self._send(ahead.command)
+        self.sent_ahead += 1
+        self._behind = ahead, _signal(body)
 
     def _show(self, market_ns: int) -> None:
         """A market in which everything is well."""
         now_ns, ask = self._now_ns, self._price
         bid = ask - self._config.instruments[0].tick
-        self._take(InstrumentSeen(now_ns, market_ns, 0, "", bid, ask, now_ns), now_ns, market_ns)
-        market = MarketSeen(now_ns, market_ns, 0, self._number, market_ns, now_ns, ask, bid, ask)
-        self._take(market, now_ns, market_ns)
+        self._take(InstrumentSeen(now_ns, market_ns, 0, "", bid, ask, now_ns), market_ns)
+        self._take(MarketSeen(now_ns, market_ns, 0, self._number, market_ns, now_ns, ask, bid, ask), market_ns)
+        self._newest[0] = (ask, bid, ask, self._number, market_ns, now_ns, market_ns, -1)
 
-    def _vote(self, source: str, market_ns: int) -> SignalSeen:
+    def _vote(self, source: str, market_ns: int) -> bytes:
         now_ns, number = self._now_ns, self._number
-        signal = Signal(
-            MESSAGE_VERSION, source, number, 0, 0, number, market_ns, now_ns, now_ns, now_ns, 1.0, 1.0, 1_000,
-            market_ns + VALID_NS,
+        return encode(
+            Signal(
+                MESSAGE_VERSION, source, number, 0, 0, number, market_ns, now_ns, now_ns, now_ns, 1.0, 1.0, 1_000,
+                market_ns + VALID_NS,
+            )
         )  # fmt: skip
-        heard = decode(encode(signal))
-        assert isinstance(heard, Signal)
-        return SignalSeen(now_ns, market_ns, heard)
 
-    def _take(self, event: Input, now_ns: int, market_ns: int) -> None:
+    def _hear(self, body: bytes, market_ns: int) -> None:
+        self._take(SignalSeen(self._now_ns, market_ns, _signal(body)), market_ns)
+
+    def _catch_up(self, market_ns: int) -> None:
+        if self._behind is None:
+            return
+        (ahead, signal), self._behind = self._behind, None
+        for event in ahead.inputs([signal]):
+            encode_record(event)
+            for output in self._handle(event):
+                encode_record(output)
+        self._drain(market_ns)
+
+    def _take(self, event: Input, market_ns: int) -> None:
         """As the stage does, without its journal, and with a broker that refuses."""
         encode_record(event)
-        for output in self._machine.handle(event):
+        for output in self._handle(event):
             encode_record(output)
             if isinstance(output, SendOrder):
-                self._core.execute(send_command(output))
+                self._send(send_command(output))
+        self._drain(market_ns)
+
+    def _send(self, command: Command) -> None:
+        self._core.execute(command)
+        self.sent += 1
+
+    def _drain(self, market_ns: int) -> None:
         for report in self._core.drain():
-            self.sent += 1
-            self._machine.handle(send_result(report, now_ns, market_ns))
+            self._handle(send_result(report, self._now_ns, market_ns))
+
+    def _handle(self, event: Input) -> list[Output]:
+        outputs = self._machine.handle(event)
+        self._path.after(event, outputs)
+        return outputs
 
     def _renew(self, market_ns: int) -> None:
         config = self._config
         self._left = RENEW_AFTER
+        self._behind = None
+        self._core.drain()
         self._machine = Machine(config, Ledger(contracts_of(config)), RiskGate(config.risk), self._weights)
+        self._path = FastPath(config, self._machine, self._newest)
         for event in (
             Started(self._now_ns, market_ns, 0, config.mode),
             BrokerView(self._now_ns, market_ns, ""),
             UpstreamSeen(self._now_ns, market_ns, ""),
         ):
-            self._machine.handle(event)
+            self._handle(event)
         self._show(market_ns)
         for source in SOURCES:
-            self._take(self._vote(source, market_ns), self._now_ns, market_ns)
+            self._hear(self._vote(source, market_ns), market_ns)
+
+
+def _signal(body: bytes) -> Signal:
+    heard = decode(body)
+    assert isinstance(heard, Signal)
+    return heard

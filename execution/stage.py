@@ -18,12 +18,25 @@ from __future__ import annotations
 import sys
 from collections import deque
 
-from bus.messages import TOPIC_SIGNAL
+from bus.messages import TOPIC_SIGNAL, Signal
+from bus.sockets import Heard
 from consensus.weights import SOURCES, start_weights
 from execution.bystanders import Bystanders
 from execution.connect import connect
 from execution.contracts import contracts_of
-from execution.events import STOP_WORD, Input, MarketSeen, Operator, SignalSeen, Started, Tick, UpstreamSeen
+from execution.events import (
+    STOP_WORD,
+    Input,
+    MarketSeen,
+    Operator,
+    Output,
+    SignalSeen,
+    Started,
+    Tick,
+    TradingChanged,
+    UpstreamSeen,
+)
+from execution.fast_path.fast_path import Ahead, Disagreement, FastPath
 from execution.gateway import Gateway, OrderSession
 from execution.gateway_choice import Connect, open_gateway
 from execution.journal import Journal
@@ -108,6 +121,9 @@ class ExecutionStage(Stage):
             core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
         )
         self._machine = machine
+        self._fast_path = FastPath(config, machine, self._watch.newest)
+        self._fast_path.prepare()
+        self._goes_ahead = config.execution.fast_path and bool(self._deciding) and config.mode != "dry-run"
         now_ns, market_ns = self._now()
         self._take(Started(now_ns, market_ns, context.epoch, config.mode, context.run_folder.name))
 
@@ -127,6 +143,8 @@ class ExecutionStage(Stage):
         self._hand_over()
         self._meters.show(self._context.clock.monotonic_ns(), self._core.lost_details if self._core else 0)
         self._look_at_journal()
+        if self._goes_ahead and not done:
+            self._fast_path.arm(*self._now())
         return done
 
     def wait(self, timeout_ns: int) -> None:
@@ -204,18 +222,56 @@ class ExecutionStage(Stage):
 
     def _take_signals(self) -> int:
         """Those that wait together are answered once, after the last about each contract: one event makes several speak."""
-        waiting = list(self._subscriber.receive())
-        if waiting:
+        heard = self._subscriber.collect()
+        if heard:
             if self._deciding:
                 self._watch.refresh()
-                self._show_market()
-            last = {message.symbol: number for number, (_, message) in enumerate(waiting)}  # type: ignore[union-attr]
-            for number, (source, message) in enumerate(waiting):
+            ahead = self._send_ahead(heard) if self._goes_ahead else None
+            waiting = [(each.source, message) for each in heard if (message := self._subscriber.accept(each)) is not None]
+            for source, message in waiting:
                 self._meters.signal(source, message)
-                more = number != last[message.symbol]  # type: ignore[union-attr]
-                self._take(SignalSeen(*self._now(), message, more))  # type: ignore[arg-type]
+            signals: list[Signal] = [message for _, message in waiting]  # type: ignore[misc]  # the topic's only kind
+            if ahead is not None:
+                self._catch_up(ahead, signals)
+            else:
+                self._take_each(signals)
         self._meters.signal_received_ns = 0
-        return len(waiting)
+        return len(heard)
+
+    def _take_each(self, signals: list[Signal]) -> None:
+        if signals and self._deciding:
+            self._show_market()
+        last = {signal.symbol: number for number, signal in enumerate(signals)}
+        for number, signal in enumerate(signals):
+            self._take(SignalSeen(*self._now(), signal, number != last[signal.symbol]))
+
+    def _send_ahead(self, heard: list[Heard]) -> Ahead | None:
+        """An entry that these signals surely bring: journaled and sent at once. None: they go the long way."""
+        assert self._keeper is not None and self._core is not None
+        if not self._performer.sends or not self._subscriber.are_fresh(heard):
+            return None
+        ahead = self._fast_path.answer(heard, *self._now())
+        if ahead is None or not self._keeper.write_ahead(ahead.records):
+            return None
+        self._performer.send_ahead(ahead.command)
+        return ahead
+
+    def _catch_up(self, ahead: Ahead, signals: list[Signal]) -> None:
+        """Let the machine say what was sent; what it says besides is done as always."""
+        assert self._machine is not None and self._keeper is not None
+        outputs: list[Output] = []
+        for event in ahead.inputs(signals):
+            outputs += self._machine.handle(event)
+            self._fast_path.after(event, outputs)
+        try:
+            rest = ahead.confirm(outputs)
+        except Disagreement as error:
+            self._keeper.append(TradingChanged(self._now()[1], Trading.HALTED, str(error)))
+            self._hand_over()
+            raise
+        self._context.counters.add("orders_ahead")
+        self._do(rest)
+        self._work_off()
 
     def _signal_received(self) -> None:
         """The first of those that are answered together."""
@@ -284,18 +340,30 @@ class ExecutionStage(Stage):
         """Journal, decide, journal, hand over to the system, act; then what the acting itself brought in."""
         assert self._machine is not None and self._keeper is not None
         self._inputs.append(event)
-        while self._inputs:
+        self._work_off()
+
+    def _work_off(self) -> None:
+        assert self._machine is not None and self._keeper is not None
+        while True:
+            if self._performer.has_news:
+                self._inputs.extend(self._performer.events(*self._now()))
+            if not self._inputs:
+                return
             current = self._inputs.popleft()
             self._keeper.append(current)
             outputs = self._machine.handle(current)
+            self._fast_path.after(current, outputs)
             if outputs:
-                for output in outputs:
-                    self._keeper.append(output)
-                if self._performer.calls_the_broker(outputs):
-                    self._hand_over(before_order=True)
-                self._performer.perform(outputs)
-            if self._performer.has_news:
-                self._inputs.extend(self._performer.events(*self._now()))
+                self._do(outputs)
+
+    def _do(self, outputs: list[Output]) -> None:
+        """Journal them, hand it over when the broker is called, and carry them out."""
+        assert self._keeper is not None
+        for output in outputs:
+            self._keeper.append(output)
+        if self._performer.calls_the_broker(outputs):
+            self._hand_over(before_order=True)
+        self._performer.perform(outputs)
 
     # --- the rest
 

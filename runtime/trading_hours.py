@@ -69,6 +69,16 @@ class TradingHours:
                     return window.reason
         return ""
 
+    def next_quiet_ns(self, market_ns: int) -> int:
+        """When the next no-trade window begins after that time; NEVER: none today or tomorrow."""
+        today = local_date(market_ns, self._quiet_zone)
+        starts = [
+            _span(day, window.starts, window.ends, self._quiet_zone)[0]
+            for window in self.sessions.no_trade for day in (today, today + DAY)
+            if window.day in (None, day)
+        ]  # fmt: skip
+        return min((start_ns for start_ns in starts if start_ns > market_ns), default=NEVER)
+
     def closed_on(self, day: datetime.date) -> str:
         """Why there is no session on that date, or "". A day that the table does not reach is one."""
         if not self.listed:

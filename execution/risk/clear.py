@@ -28,11 +28,12 @@ def clear(request: Request, facts: Facts, limits: Risk) -> bool:
     return (
         ALLOWS[facts.trading].entries
         and _is_an_order(request, limits)
-        and _can_trade_now(request, facts, limits)
+        and can_trade_now(request, facts, limits)
+        and not (request.contract.alias and alias(request, facts, limits))
         and _data_are_fresh(facts, limits)
         and _price_is_near(request, facts, limits)
         and _exposure_is_borne(request, facts, limits)
-        and _day_is_good(facts, limits)
+        and day_is_good(facts, limits)
         and _meets_none_of_ours(request, facts)
     )
 
@@ -50,7 +51,8 @@ def _is_an_order(request: Request, limits: Risk) -> bool:
     )
 
 
-def _can_trade_now(request: Request, facts: Facts, limits: Risk) -> bool:
+def can_trade_now(request: Request, facts: Facts, limits: Risk) -> bool:
+    """Session, no-trade windows and the contract's last day."""
     contract, now_ns = request.contract, facts.market_now_ns
     hours = contract.hours
     if hours is None or now_ns <= 0:
@@ -61,7 +63,6 @@ def _can_trade_now(request: Request, facts: Facts, limits: Risk) -> bool:
         and window.closes_ns - now_ns > sessions.no_entry_before_close_min * MINUTE_NS
         and not (sessions.no_trade and hours.quiet(now_ns))
         and not ((contract.last_day is not None or contract.ends) and expiry(request, facts, limits))
-        and not (contract.alias and alias(request, facts, limits))
     )
 
 
@@ -98,7 +99,8 @@ def _exposure_is_borne(request: Request, facts: Facts, limits: Risk) -> bool:
     )
 
 
-def _day_is_good(facts: Facts, limits: Risk) -> bool:
+def day_is_good(facts: Facts, limits: Risk) -> bool:
+    """Losses and pace of the day; while nothing is sent or filled, the passing of that day only makes it better."""
     now_ns, messages = facts.market_now_ns, facts.messages_today + 1
     return (
         facts.day_profit > -limits.max_daily_loss

@@ -64,15 +64,13 @@ class RiskGate:
         """A cancel goes out: never refused, but it uses up the cancels' rate."""
         self._rates.cancels.count(now_ns)
 
+    def too_many(self, now_ns: int) -> str:
+        """Why no more orders may go out now for the rate of orders or of cancels, or ""."""
+        return self._rates.orders.refusal(now_ns) or self._rates.cancels.refusal(now_ns)
+
     def _passes(self, request: Request, facts: Facts) -> bool:
         """Whether the order goes the short way: `clear`, and within the rates."""
-        now_ns, rates = facts.now_ns, self._rates
-        return (
-            request.role == ENTRY
-            and clear(request, facts, self._limits)
-            and not rates.orders.refusal(now_ns)
-            and not rates.cancels.refusal(now_ns)
-        )
+        return request.role == ENTRY and clear(request, facts, self._limits) and not self.too_many(facts.now_ns)
 
     def _judge(self, request: Request, facts: Facts) -> dict[str, str]:
         limits = self._limits

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from bus.messages import Decision, Fill, Message, OrderEvent, Signal
+from bus.messages import TOPIC_SIGNAL, Decision, Fill, Message, OrderEvent, Signal, decode, encode
+from bus.sockets import Heard
 from config.schema import Config, Consensus, Execution, Instrument, Risk, Sessions
 from consensus.weights import AGENTS
 from execution.contracts import contracts_of
@@ -90,9 +91,18 @@ class HandSubscriber:
         self.refused = 0
         self.sockets: tuple[Any, ...] = ()
 
-    def receive(self) -> Iterator[tuple[str, Message]]:
+    def collect(self) -> list[Heard]:
+        found = []
         while self.waiting:
-            yield self.waiting.popleft()
+            source, message = self.waiting.popleft()
+            found.append(Heard(source, TOPIC_SIGNAL, message.sequence, getattr(message, "epoch", 0), encode(message)))
+        return found
+
+    def accept(self, heard: Heard) -> Message:
+        return decode(heard.body)
+
+    def are_fresh(self, waiting: list[Heard]) -> bool:
+        return True
 
 
 class HandPublisher:

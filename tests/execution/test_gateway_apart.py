@@ -492,14 +492,13 @@ def test_the_time_from_a_signal_to_its_order_is_not_that_of_the_next_signal(tmp_
     rig = LinkedRig(tmp_path, consensus=Consensus(decide_on="signal")).start()
     rig.show(100.0, 100.5)
     rig.run(100)
-    receive = rig.context.subscribes.receive
+    collect = rig.context.subscribes.collect
 
-    def received() -> Iterator[Any]:
-        for each in receive():
-            rig.stage._signal_received()
-            yield each
+    def received() -> list[Any]:
+        rig.stage._signal_received()
+        return collect()
 
-    rig.context.subscribes.receive = received  # type: ignore[method-assign]
+    rig.context.subscribes.collect = received  # type: ignore[method-assign]
     rig.hung = True
     rig.signal(1.0)
     rig.stage.do_work()

@@ -366,6 +366,49 @@ def test_always_waits_for_the_disk_before_an_order(tmp_path: Path, monkeypatch: 
     journal.close()
 
 
+def test_records_that_go_ahead_stand_behind_what_was_appended_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "orders.journal"
+    journal = Journal(path)
+    journal.append(RECORDS[0])
+    assert journal.write_ahead(b"".join(encode_record(record) for record in RECORDS[1:5]))
+    assert list(read_records(path)) == RECORDS[:5], "before any flush"
+    journal.append(RECORDS[5])
+    journal.close()
+    assert list(read_records(path)) == RECORDS[:6]
+
+
+def test_what_cannot_go_ahead_is_not_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its caller appends the same records again; nothing of the failed attempt may be written later besides."""
+    path = tmp_path / "orders.journal"
+    journal = Journal(path)
+    journal.append(RECORDS[0])
+    records = b"".join(encode_record(record) for record in RECORDS[1:5])
+    write_at = files._write_at
+    monkeypatch.setattr(files, "_write_at", lambda number, data, at: write_at(number, data[:40], at))
+    assert not journal.write_ahead(records)
+    assert "cannot be written" in journal.failure
+    monkeypatch.undo()
+    assert not journal.write_ahead(records), "it is over for this incarnation"
+    journal.close()
+    assert [type(record) for record in read_ledger(path)] == [Started]
+
+
+def test_nothing_goes_ahead_where_an_order_waits_for_the_disk_or_room_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always = Journal(tmp_path / "always.journal", always_sync=True)
+    assert not always.write_ahead(encode_record(RECORDS[4]))
+    always.close()
+    short = Journal(tmp_path / "short.journal")
+    monkeypatch.setattr(files.JournalFile, "_grow", disk_is_full)
+    short._file._size = short._file.end + files.RESERVE_BYTES - 1
+    short._make_room()
+    assert not short.write_ahead(encode_record(RECORDS[4])) and short.failure == ""
+    short.close()
+    for name in ("always", "short"):
+        assert list(read_records(tmp_path / f"{name}.journal")) == []
+
+
 def test_the_background_thread_syncs_soon_and_tells_how_long(tmp_path: Path) -> None:
     synced = threading.Event()
     durations: list[int] = []

@@ -21,6 +21,8 @@ def test_each_rehearsal_comes_as_far_as_the_broker(decide_on: str) -> None:
         rehearsal.play(MARKET_NS)
         assert rehearsal.sent > before
         before = rehearsal.sent
+    short = rehearsal.sent_ahead
+    assert short == 0 if decide_on == "timer" else short >= RENEW_AFTER - 1
 
 
 def test_a_waiting_stage_rehearses_and_nothing_of_it_comes_out(tmp_path: Path) -> None:

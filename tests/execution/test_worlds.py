@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.schema import Consensus
 from consensus.weights import start_weights
 from execution.brackets import Phase
 from execution.events import (
@@ -202,11 +204,12 @@ def watch_sends(rig: Rig) -> None:
     rig.broker.send = spy  # type: ignore[method-assign]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(actions, min_size=5, max_size=40))
-def test_any_world(world: list[tuple[str, Any]]) -> None:
+@pytest.mark.parametrize("decide_on", ["timer", "signal"])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(world=st.lists(actions, min_size=5, max_size=40))
+def test_any_world(decide_on: Any, world: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        rig = Rig(Path(folder)).start()
+        rig = Rig(Path(folder), consensus=Consensus(decide_every_ms=100, decide_on=decide_on)).start()
         rig.after_step = lambda: check_always(rig)
         try:
             live_through(rig, world)

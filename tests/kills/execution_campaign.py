@@ -70,6 +70,7 @@ class Outcome:
     instants: tuple[str, ...] = INSTANTS
     orders: int = 0
     contracts: int = 0
+    ahead: int = 0  # entries that went the short way
     intents: int = 0
     never_sent: int = 0
     targets: int = 0  # orders that were to rest
@@ -238,6 +239,8 @@ class ExecutionCampaign:
         held = ledger.positions[0].quantity
         self._check(held == world.spy.position, f"we hold {held}, the exchange says {world.spy.position}")
         outcome.orders, outcome.contracts = len(world.spy.orders), world.spy.traded
+        outcome.ahead = world.counter("orders_ahead")
+        self._check(outcome.ahead > 0, "no entry went the short way")
         outcome.intents = len(ledger.orders)
         outcome.never_sent = sum(str(order.state) == "not sent" for order in ledger.orders.values())
         targets = [order for order in ledger.orders.values() if order.intent.role == TARGET]
@@ -283,6 +286,7 @@ def as_markdown(outcome: Outcome) -> list[str]:
     facts = {
         "kills": sum(outcome.kills.values()),
         "orders at the exchange / contracts traded": f"{outcome.orders} / {outcome.contracts}",
+        "entries that went the short way, before the machine had said them": outcome.ahead,
         "intents / of them never sent": f"{outcome.intents} / {outcome.never_sent}",
         **legs,
         "intents sent twice": outcome.twice,

@@ -143,6 +143,11 @@ def test_no_trade_windows() -> None:
     assert hours.quiet(ns(day, "01:00")) == ""
     assert hours.quiet(ns(day, "15:00")) == "rates" and hours.quiet(ns(day, "15:30")) == ""
     assert hours.quiet(ns(date(2026, 12, 10), "15:00")) == ""
+    starts = {"08:59": "09:00", "09:00": "15:00", "14:59": "15:00", "15:00": "23:00", "22:59": "23:00"}
+    for clock, start in starts.items():
+        assert hours.next_quiet_ns(ns(day, clock)) == ns(day, start)
+    assert hours.next_quiet_ns(ns(day, "23:30")) == ns(date(2026, 12, 10), "09:00")
+    assert wdo().next_quiet_ns(ns(day, "09:00")) == NEVER
 
 
 # --- last trading days
