@@ -8,6 +8,7 @@ from html import escape
 from replay.calibration import Calibration, SourceReport, wilson
 
 PANEL, GAP, TOP = 220, 60, 70  # pixels
+FEW = 30  # judged votes; below, the interval of a hit rate spans more than a third
 
 
 def as_text(found: Calibration) -> str:
@@ -27,6 +28,9 @@ def as_text(found: Calibration) -> str:
             f"{_number(one.brier / one.moved if one.moved else math.nan):>8}{found.money.trades.get(one.source, 0):8}"
             f"{found.money.profit.get(one.source, 0.0):12,.2f}"
         )
+    few = [f"{one.source} ({one.moved})" for one in found.sources if 0 < one.moved < FEW]
+    if few:
+        lines.append(f"fewer than {FEW} votes that a move could judge, so a rate may be chance: {', '.join(few)}")
     lines += [
         f"realised without a decision of this run behind it, or in a trade that is still open: {found.money.unexplained:+,.2f}",
         "move, net: mean ticks per judged vote, its way; net is weighed by the vote, half the spread and fees taken off",

@@ -22,7 +22,7 @@ from execution.events import MarketSeen, Publish, SignalSeen, Started, Tick, Ups
 from execution.journal import read_records
 from execution.journal_keeper import journal_of
 from replay import calibration
-from replay.calibration import calibrate, calibrate_run, wilson
+from replay.calibration import Calibration, SourceReport, calibrate, calibrate_run, wilson
 from replay.calibration_text import as_svg, as_text
 from runtime.run_info import RunInfo
 from tests.execution.rig import Rig
@@ -190,6 +190,12 @@ def test_text_and_picture_are_the_same_each_time(run_folder: Path, capsys: Any, 
     assert pictures[0] == as_svg(found, f"calibration of {run_folder.name}")
     words = "".join(ElementTree.fromstring(pictures[0]).itertext())
     assert all(source in words and f"\n{source}" in texts[0] for source in SOURCES)
+
+
+@pytest.mark.parametrize(("moved", "warned"), [(0, False), (1, True), (29, True), (30, False)])
+def test_a_rate_of_few_votes_is_told_as_one(moved: int, warned: bool) -> None:
+    text = as_text(Calibration([SourceReport("ml", votes=50, judged=40, moved=moved, hits=moved)]))
+    assert (f"may be chance: ml ({moved})" in text) is warned
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: Any) -> None:
