@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from execution.guardian import Quote
-from execution.newest import forget_prices, take, unknown
+from execution.newest import STALE_BOOK_NS, forget_prices, take, unknown
 from shm.layouts import BOOK, TRADE
 from shm.ring import RingReader
 
 BATCH = 512
 BATCHES_A_TURN = 64
-STALE_BOOK_NS = 10_000_000_000  # of market time that trades are ahead of the newest book
 
 
 class MarketWatch:

@@ -16,6 +16,8 @@ from shm.layouts import BOOK, FLAG_REFILLED, KIND_GAP, KIND_TRADE, TRADE
 
 from numba import from_dtype, types  # isort: skip  (after shm.jit, which places the cache)
 
+STALE_BOOK_NS = 10_000_000_000  # of market time that trades are ahead of the newest book
+
 NEWEST = np.dtype(
     [
         ("last", "<f8"),  # points; NaN not known

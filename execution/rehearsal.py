@@ -84,6 +84,8 @@ class Rehearsal:
         self._price = config.instruments[0].tick * TICKS
         deciding = DECIDING[config.consensus.decide_on]
         self._on_signals = bool(deciding)
+        self._goes_ahead = self._on_signals and config.execution.fast_path
+        self._path: FastPath | None = None
         self._speaker = ML if ML in deciding else SOURCES[-1]
         self._newest = unknown(len(config.instruments))
         self._behind: tuple[Ahead, Signal] | None = None  # went the short way; the long one is to be walked
@@ -110,14 +112,20 @@ class Rehearsal:
             self._hear(body, market_ns)
             self._take(Tick(now_ns, market_ns), market_ns)
             return
-        self._path.arm(now_ns, market_ns)
-        ahead = self._path.answer([Heard(self._speaker, TOPIC_SIGNAL, self._number, 0, body)], now_ns, market_ns)
+        ahead = self._find_ahead(body, market_ns)
         if ahead is None:
             self._hear(body, market_ns)
             return
         self._send(ahead.command)
         self.sent_ahead += 1
         self._behind = ahead, _signal(body)
+
+    def _find_ahead(self, body: bytes, market_ns: int) -> Ahead | None:
+        if self._path is None:
+            return None
+        self._path.arm(self._now_ns, market_ns)
+        heard = Heard(self._speaker, TOPIC_SIGNAL, self._number, 0, body)
+        return self._path.answer([heard], self._now_ns, market_ns)
 
     def _show(self, market_ns: int) -> None:
         """A market in which everything is well."""
@@ -168,7 +176,8 @@ class Rehearsal:
 
     def _handle(self, event: Input) -> list[Output]:
         outputs = self._machine.handle(event)
-        self._path.after(event, outputs)
+        if self._path is not None:
+            self._path.after(event, outputs)
         return outputs
 
     def _renew(self, market_ns: int) -> None:
@@ -177,7 +186,7 @@ class Rehearsal:
         self._behind = None
         self._core.drain()
         self._machine = Machine(config, Ledger(contracts_of(config)), RiskGate(config.risk), self._weights)
-        self._path = FastPath(config, self._machine, self._newest)
+        self._path = FastPath(config, self._machine, self._newest) if self._goes_ahead else None
         for event in (
             Started(self._now_ns, market_ns, 0, config.mode),
             BrokerView(self._now_ns, market_ns, ""),

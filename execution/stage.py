@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from contextlib import ExitStack
 
 from bus.messages import TOPIC_SIGNAL, Signal
 from bus.sockets import Heard
@@ -36,7 +37,7 @@ from execution.events import (
     TradingChanged,
     UpstreamSeen,
 )
-from execution.fast_path.fast_path import Ahead, Disagreement, FastPath
+from execution.fast_path.fast_path import Ahead, FastPath
 from execution.gateway import Gateway, OrderSession
 from execution.gateway_choice import Connect, open_gateway
 from execution.journal import Journal
@@ -78,6 +79,7 @@ class ExecutionStage(Stage):
         self._keeper: JournalKeeper | None = None
         self._sleeper: Sleeper | None = None
         self._machine: Machine | None = None
+        self._fast_path: FastPath | None = None
         self._switch_s = 0.0
 
     def on_start(self, context: StageContext) -> None:
@@ -121,9 +123,9 @@ class ExecutionStage(Stage):
             core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
         )
         self._machine = machine
-        self._fast_path = FastPath(config, machine, self._watch.newest)
-        self._fast_path.prepare()
-        self._goes_ahead = config.execution.fast_path and bool(self._deciding) and config.mode != "dry-run"
+        if config.execution.fast_path and self._deciding and config.mode != "dry-run":
+            self._fast_path = FastPath(config, machine, self._watch.newest)
+            self._fast_path.prepare()
         now_ns, market_ns = self._now()
         self._take(Started(now_ns, market_ns, context.epoch, config.mode, context.run_folder.name))
 
@@ -143,7 +145,7 @@ class ExecutionStage(Stage):
         self._hand_over()
         self._meters.show(self._context.clock.monotonic_ns(), self._core.lost_details if self._core else 0)
         self._look_at_journal()
-        if self._goes_ahead and not done:
+        if self._fast_path is not None and not done:
             self._fast_path.arm(*self._now())
         return done
 
@@ -178,16 +180,17 @@ class ExecutionStage(Stage):
 
     def on_close(self) -> None:
         """No entries any more, working ones cancelled; positions and their stops stay. See the module's text."""
-        if self._machine is not None and self._broker is not None:
-            self._stop_entries()
-        if self._switch_s:
-            sys.setswitchinterval(self._switch_s)
-        if self._sleeper is not None:
-            self._sleeper.close()
-        if self._broker is not None:
-            self._broker.close()
-        if self._keeper is not None:
-            self._keeper.close()
+        with ExitStack() as closing:  # each of them, whatever the others raise
+            if self._keeper is not None:
+                closing.callback(self._keeper.close)
+            if self._broker is not None:
+                closing.callback(self._broker.close)
+            if self._sleeper is not None:
+                closing.callback(self._sleeper.close)
+            if self._switch_s:
+                closing.callback(sys.setswitchinterval, self._switch_s)
+            if self._machine is not None and self._broker is not None:
+                self._stop_entries()
 
     @property
     def _journal(self) -> Journal | None:
@@ -226,17 +229,23 @@ class ExecutionStage(Stage):
         if heard:
             if self._deciding:
                 self._watch.refresh()
-            ahead = self._send_ahead(heard) if self._goes_ahead else None
-            waiting = [(each.source, message) for each in heard if (message := self._subscriber.accept(each)) is not None]
-            for source, message in waiting:
-                self._meters.signal(source, message)
-            signals: list[Signal] = [message for _, message in waiting]  # type: ignore[misc]  # the topic's only kind
+            ahead = self._find_ahead(heard)
             if ahead is not None:
-                self._catch_up(ahead, signals)
+                self._go_ahead(ahead, heard)
             else:
-                self._take_each(signals)
+                self._take_each(self._accepted(heard))
         self._meters.signal_received_ns = 0
         return len(heard)
+
+    def _accepted(self, heard: list[Heard]) -> list[Signal]:
+        """Those that are signals of their sources, and counted."""
+        signals: list[Signal] = []
+        for each in heard:
+            message = self._subscriber.accept(each)
+            if message is not None:
+                self._meters.signal(each.source, message)
+                signals.append(message)  # type: ignore[arg-type]  # the topic's only kind
+        return signals
 
     def _take_each(self, signals: list[Signal]) -> None:
         if signals and self._deciding:
@@ -245,33 +254,51 @@ class ExecutionStage(Stage):
         for number, signal in enumerate(signals):
             self._take(SignalSeen(*self._now(), signal, number != last[signal.symbol]))
 
-    def _send_ahead(self, heard: list[Heard]) -> Ahead | None:
-        """An entry that these signals surely bring: journaled and sent at once. None: they go the long way."""
-        assert self._keeper is not None and self._core is not None
-        if not self._performer.sends or not self._subscriber.are_fresh(heard):
+    def _find_ahead(self, heard: list[Heard]) -> Ahead | None:
+        """An entry that these signals surely bring, standing in the journal. None: they go the long way."""
+        assert self._keeper is not None
+        if self._fast_path is None or not self._performer.sends or not self._subscriber.are_fresh(heard):
             return None
         ahead = self._fast_path.answer(heard, *self._now())
-        if ahead is None or not self._keeper.write_ahead(ahead.records):
-            return None
-        self._performer.send_ahead(ahead.command)
-        return ahead
+        return ahead if ahead is not None and self._keeper.write_ahead(ahead.records) else None
 
-    def _catch_up(self, ahead: Ahead, signals: list[Signal]) -> None:
-        """Let the machine say what was sent; what it says besides is done as always."""
-        assert self._machine is not None and self._keeper is not None
-        outputs: list[Output] = []
-        for event in ahead.inputs(signals):
-            outputs += self._machine.handle(event)
-            self._fast_path.after(event, outputs)
+    def _go_ahead(self, ahead: Ahead, heard: list[Heard]) -> None:
+        """Send it, let the machine say the same, and do what it says besides.
+
+        Whatever goes wrong from here on, an order is out that the machine does not know, and its memory is not to be acted
+        upon: trading is halted in the journal, and the stage ends; the next start reads the order there.
+        """
+        assert self._machine is not None and self._fast_path is not None
         try:
-            rest = ahead.confirm(outputs)
-        except Disagreement as error:
-            self._keeper.append(TradingChanged(self._now()[1], Trading.HALTED, str(error)))
-            self._hand_over()
+            self._performer.send_ahead(ahead.command)
+            rest = self._caught_up(ahead, self._accepted(heard))
+        except Exception as error:
+            self._give_up(ahead, error)
             raise
         self._context.counters.add("orders_ahead")
         self._do(rest)
         self._work_off()
+
+    def _caught_up(self, ahead: Ahead, signals: list[Signal]) -> list[Output]:
+        """What the machine says besides that order. Raises Disagreement."""
+        assert self._machine is not None and self._fast_path is not None
+        ahead.check_market(*self._watch.look(ahead.symbol))
+        outputs: list[Output] = []
+        for event in ahead.inputs(signals):
+            outputs += self._machine.handle(event)
+            self._fast_path.after(event, outputs)
+        return ahead.confirm(outputs)
+
+    def _give_up(self, ahead: Ahead, error: Exception) -> None:
+        assert self._keeper is not None
+        self._context.log.error("an order went out early that the machine did not say: %s: %s", type(error).__name__, error)
+        reason = (
+            f"order {ahead.intent.order} went out early, and the machine did not say it ({type(error).__name__});"
+            " set execution.fast_path = false before `resume`"
+        )
+        self._keeper.append(TradingChanged(ahead.intent.market_ns, Trading.HALTED, reason))
+        self._hand_over()
+        self._machine = None  # nothing more is decided or said in this incarnation
 
     def _signal_received(self) -> None:
         """The first of those that are answered together."""
@@ -352,7 +379,8 @@ class ExecutionStage(Stage):
             current = self._inputs.popleft()
             self._keeper.append(current)
             outputs = self._machine.handle(current)
-            self._fast_path.after(current, outputs)
+            if self._fast_path is not None:
+                self._fast_path.after(current, outputs)
             if outputs:
                 self._do(outputs)
 

@@ -15,7 +15,7 @@ from bus.messages import Decision
 from config.schema import Config
 from execution.brackets import Bracket
 from execution.contracts import contracts_of
-from execution.events import BUY, ENTRY, LEDGER_TYPES, Publish, SendOrder
+from execution.events import BUY, ENTRY, LEDGER_TYPES, Publish, SendOrder, Started
 from execution.journal_format import Record
 from execution.ledger import Ledger
 from execution.orders import InvalidTransition
@@ -45,6 +45,8 @@ class Trades:
 
     def see(self, record: Record, of_this_run: bool) -> None:
         """The next record of the journal."""
+        if isinstance(record, Started):
+            self._asked.clear()  # a death took the words
         if isinstance(record, Publish) and isinstance(record.message, Decision):
             decision = record.message
             self._decided[decision.symbol] = decision

@@ -14,8 +14,7 @@ from consensus.weights import SOURCES
 from execution.events import BUY, NO_PRICE
 from execution.fast_path import gate, records, verdict, wire
 from execution.fast_path.permit import ANSWER, DESK, HEARD, PERMIT, VOTE, VOTES
-from execution.market_watch import STALE_BOOK_NS
-from execution.newest import NEWEST
+from execution.newest import NEWEST, STALE_BOOK_NS
 from shm.atomics import at
 from shm.jit import inline, kernel
 

@@ -29,6 +29,7 @@ from runtime.sessions import local_date, local_ns
 
 MS = 1_000_000
 MOST = 1 << 62  # a limit beyond it is none
+MOST_DISPERSION = 100.0  # times it goes the rounding of a dispersion, half as exact as a sum, into the threshold
 DAY = timedelta(days=1)
 
 
@@ -42,7 +43,8 @@ class Permits:
         self.rows: Array = np.zeros(len(config.instruments), PERMIT)
         for contract, permit in zip(machine.ledger.contracts, self.rows, strict=True):
             _write_limits(permit, config, contract)
-            permit["affordable"] = affordable(config.risk, machine.desk.loss_per_contract(contract.symbol))
+            permit["affordable"] = min(MOST, affordable(config.risk, machine.desk.loss_per_contract(contract.symbol)))
+        self._possible = _is_possible(config)
 
     def arm(self, now_ns: int, market_ns: int) -> bool:
         """Write the permits of all contracts that may be entered now, and say whether there is one.
@@ -53,7 +55,9 @@ class Permits:
         machine = self._machine
         ledger = machine.ledger
         self.tear()
-        if ledger.open or ledger.holds or machine.turns or market_ns <= 0 or machine.desk.too_many(now_ns):
+        if not self._possible or market_ns <= 0 or ledger.open or ledger.holds or machine.turns:
+            return False
+        if machine.desk.too_many(now_ns):
             return False
         for contract, permit in zip(ledger.contracts, self.rows, strict=True):
             facts = machine.desk.outlook(Tick(now_ns, market_ns), contract.symbol)
@@ -135,8 +139,13 @@ def _may_enter(config: Config, contract: Contract, facts: Facts) -> bool:
         and facts.open_orders + 1 + legs <= limits.max_open_orders
         and len(contract.ticker) <= TICKER_BYTES
         and contract.ticker.isascii()
-        and len(set(config.consensus.strategies)) == len(config.consensus.strategies)
     )
+
+
+def _is_possible(config: Config) -> bool:
+    """Whether a permit can say all that these settings ask for, as exactly as `verdict.EDGE` needs it."""
+    strategies = config.consensus.strategies
+    return len(set(strategies)) == len(strategies) and config.consensus.threshold_dispersion <= MOST_DISPERSION
 
 
 def _write(permit: Any, machine: Machine, contract: Contract, facts: Facts) -> None:

@@ -25,6 +25,7 @@ from execution.fast_path.answer import LONG_WAY, ORDER, ROOM_BYTES, answer_signa
 from execution.fast_path.arming import Permits
 from execution.fast_path.permit import ABSTAINS, ANSWER, DESK, HEARD, SEES_NOTHING, VOTE, VOTERS, VOTES, Array
 from execution.gateway import AGES_AS_ENTRY, SEND, Command
+from execution.guardian import Quote
 from execution.liquidity_advice import SEES_NOTHING as WORDS_OF_NOTHING
 from execution.machine import Machine
 
@@ -68,6 +69,20 @@ class Ahead(NamedTuple):
             SignalSeen(now_ns, market_ns, signal, number != last) for number, signal in enumerate(signals)
         ]
         return [MarketSeen(now_ns, market_ns, symbol, *market), *seen]
+
+    @property
+    def symbol(self) -> int:
+        return int(self.row[4])
+
+    def check_market(self, newest: int, quote: Quote) -> None:
+        """That the market which compiled code saw is the one that `market_watch` sees. Raises Disagreement.
+
+        The machine cannot tell: it is given what stands in the journal.
+        """
+        seen = self.row[5:11]
+        looked = (newest, quote.ts_ns, quote.recv_ns, quote.last, quote.bid, quote.ask)
+        if seen != looked:
+            raise Disagreement(f"the market was {looked}, and compiled code saw {seen}")
 
     def confirm(self, outputs: Sequence[Output]) -> list[Output]:
         """What of the long way's outputs is still to be done. Raises Disagreement."""

@@ -40,6 +40,10 @@ def ahead(rig: Rig) -> int:
     return rig.context.counters.get("orders_ahead")
 
 
+def is_armed(rig: Rig) -> bool:
+    return rig.stage._fast_path is not None and rig.stage._fast_path.armed
+
+
 def agrees(rig: Rig) -> bool:
     return recompute(rig.config, start_weights(rig.config.consensus), rig.journal()) == []
 
@@ -116,26 +120,103 @@ def test_a_death_around_the_sending_leaves_no_unknown_and_no_second_order(make: 
     assert agrees(rig)
 
 
-def test_what_the_machine_does_not_say_halts_trading_and_ends_the_stage(make: Callable[..., Rig]) -> None:
+def another_quantity(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.stage._fast_path._permits.rows["max_quantity"] = 1  # type: ignore[union-attr]  # the machine says two
+
+
+def another_side(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    handle = rig.machine.handle
+
+    def turned(event: Any) -> Any:
+        outputs = handle(event)
+        return [
+            msgspec.structs.replace(output, side=SELL) if isinstance(output, SendOrder) else output
+            for output in outputs
+        ]
+
+    monkeypatch.setattr(rig.machine, "handle", turned)
+
+
+def nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.machine.desk.closing = "the machine refuses"
+
+
+def it_fails(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(rig.machine.council, "decide", fail)
+
+
+def no_message(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.context.subscribes, "accept", lambda heard: None)
+
+
+def another_market(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = rig.stage._watch.look
+    monkeypatch.setattr(rig.stage._watch, "look", lambda symbol: (look(symbol)[0] - 1, look(symbol)[1]))
+
+
+def the_library_fails(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = rig.broker.send
+
+    def fail(*order: Any) -> int:
+        send(*order)
+        raise ArithmeticError("after the library took it")
+
+    monkeypatch.setattr(rig.broker, "send", fail)
+
+
+@pytest.mark.parametrize(
+    "happens", [another_quantity, another_side, nothing, it_fails, no_message, another_market, the_library_fails]
+)
+def test_what_the_machine_does_not_say_halts_trading_and_ends_the_stage(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, happens: Callable[[Rig, pytest.MonkeyPatch], None]
+) -> None:
+    """The order is out, so nothing is done on a memory that does not know it: no word, no cancel, no record but the halt."""
     rig = make()
     rig.run(10)
-    assert rig.stage._fast_path.armed
-    rig.stage._fast_path._permits.rows["max_quantity"] = 1  # a defect: the machine says two
+    happens(rig, monkeypatch)
     rig.signal(1.0)
-    with pytest.raises(Disagreement, match="sent ahead"):
+    with pytest.raises((Disagreement, KeyError, ArithmeticError)):
         rig.work()
-    assert rig.broker.sent == [(BUY, LIMIT, 1, 100.5, -1.0)]
-    last = rig.journal()[-1]
-    assert isinstance(last, TradingChanged) and last.state == Trading.HALTED and "sent ahead" in last.reason
-    rig.kill()
+    assert len(rig.broker.sent) == 1 and rig.broker.sent[0][:2] == (BUY, LIMIT)
+    written = rig.journal()
+    halt = written[-1]
+    assert isinstance(halt, TradingChanged) and halt.state == Trading.HALTED
+    assert "order 1 went out early" in halt.reason and "execution.fast_path = false" in halt.reason
+    rig.stage.on_close()
+    assert repr(rig.journal()) == repr(written) and len(rig.broker.sent) == 1, (
+        "a price that is not known equals nothing"
+    )
+    monkeypatch.undo()
+    rig.broker.new_session()
     rig.start()
     rig.run(3_000)
     assert rig.machine.ledger.trading is Trading.HALTED and len(entries(rig)) == 1
     assert rig.position == rig.broker.position and rig.broker.protected() == abs(rig.broker.position)
-    assert not agrees(rig), "a verification shows it"
+    assert rig.machine.desk.broker_problem(rig.clock.monotonic_ns()) == ""
     rig.signal(1.0)
     rig.run(100)
-    assert len(entries(rig)) == 1
+    assert len(entries(rig)) == 1, "a person must say resume"
+
+
+def test_a_verification_shows_an_order_that_the_machine_did_not_say(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.run(10)
+    another_quantity(rig, monkeypatch)
+    rig.signal(1.0)
+    with pytest.raises(Disagreement):
+        rig.work()
+    assert not agrees(rig)
+
+
+def test_turned_off_none_of_it_is_there(make: Callable[..., Rig]) -> None:
+    rig = make(execution={"fast_path": False, "rehearse_every_ms": 1})
+    rig.stage._rehearse()
+    assert rig.stage._fast_path is None and rig.stage._rehearsal._path is None and rig.stage._rehearsal.sent > 0
 
 
 def unready(rig: Rig) -> None:
@@ -162,10 +243,10 @@ def stopped(rig: Rig) -> None:
 def test_what_forbids_entries_tears_the_permit_up(make: Callable[..., Rig], happens: Callable[[Rig], None]) -> None:
     rig = make()
     rig.run(10)
-    assert rig.stage._fast_path.armed
+    assert is_armed(rig)
     happens(rig)
     rig.run(60)
-    assert not rig.stage._fast_path.armed
+    assert not is_armed(rig)
     rig.signal(1.0)
     rig.run(100)
     assert rig.broker.sent == [] and ahead(rig) == 0
@@ -199,7 +280,7 @@ def test_nothing_goes_ahead_while_something_is_open(make: Callable[..., Rig]) ->
     rig = make(execution={"on_same_side": "add", "max_quantity": 1})
     rig.signal(1.0)
     rig.run(200)
-    assert ahead(rig) == 1 and not rig.stage._fast_path.armed
+    assert ahead(rig) == 1 and not is_armed(rig)
     rig.signal(1.0)
     rig.run(200)
     assert ahead(rig) == 1 and len(entries(rig)) == 2, "added, the long way"
@@ -230,7 +311,7 @@ def test_a_journal_that_breaks_at_that_moment_sends_nothing(
 ) -> None:
     rig = make()
     rig.run(10)
-    assert rig.stage._fast_path.armed
+    assert is_armed(rig)
 
     def broken(*arguments: Any) -> int:
         raise OSError(5, "Input/output error")
@@ -252,7 +333,7 @@ def test_a_journal_that_breaks_at_that_moment_sends_nothing(
 def test_a_permit_ends_with_its_time(make: Callable[..., Rig]) -> None:
     rig = make()
     rig.run(10)
-    permit = rig.stage._fast_path._permits.rows[0]
+    permit = rig.stage._fast_path._permits.rows[0]  # type: ignore[union-attr]
     assert permit["armed"] and permit["market_from_ns"] <= rig.clock.market_ns() < permit["market_until_ns"]
     permit["market_until_ns"] = rig.clock.market_ns()
     rig.signal(1.0)
