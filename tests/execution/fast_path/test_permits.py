@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.schema import NoTrade, Sessions
+from config.schema import Instrument, NoTrade, Sessions
 from consensus.decision import Standing
 from consensus.shares import alike_nobody
 from consensus.weights import SOURCES
@@ -29,7 +29,7 @@ from execution.events import (
 )
 from execution.fast_path.permit import VOTERS
 from execution.market_watch import STALE_BOOK_NS
-from tests.execution.fast_path.twins import HOUR_NS, SECOND_NS, Twins, decision_of, plain_config
+from tests.execution.fast_path.twins import HOUR_NS, SECOND_NS, TICK, Twins, decision_of, plain_config
 from tests.execution.rig import MARKET_NS
 
 STAMPS = (6 * SECOND_NS, MARKET_NS + 61 * SECOND_NS)
@@ -180,6 +180,13 @@ def test_the_end_of_a_permit(sessions: Sessions, until_h: float) -> None:
     assert permit(twins)["market_until_ns"] == MARKET_NS + until_h * HOUR_NS
     twins.go_on(30_000)
     assert twins.arm() and permit(twins)["market_from_ns"] == twins.market_ns, "it moves on"
+
+
+def test_where_nothing_closes_it_ends_with_the_day() -> None:
+    """The day's losses, peak and trades are then those of another."""
+    always = Instrument(symbol="BTC", tick=TICK, point_value=1.0, session_open="00:00", session_close="00:00")
+    twins = Twins(plain_config(instruments=(always,)))
+    assert twins.arm() and permit(twins)["market_until_ns"] == MARKET_NS + 15 * HOUR_NS
 
 
 def test_a_market_clock_that_goes_back_ends_it() -> None:
