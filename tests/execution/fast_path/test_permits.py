@@ -77,6 +77,7 @@ def test_it_is_not_written_again_sooner_than_it_may() -> None:
 
 
 def holds(twins: Twins) -> None:
+    twins.take(MarketSeen(*twins.stamps, 1, 9, twins.market_ns, twins.now_ns, 100.0, 100.0, 105.0))
     twins.ledger.positions[1].apply(BUY, 1, 100.0)
 
 
