@@ -60,7 +60,7 @@ class MarketWatch:
     def look(self, symbol: int) -> tuple[int, Quote]:
         """(newest event behind the quote, -1 none; the quote)."""
         row: tuple[Any, ...] = self.newest.item(symbol)
-        last, bid, ask, ingest_seq, ts_ns, recv_ns, book_ts_ns, _ = row
+        last, bid, ask, ingest_seq, ts_ns, recv_ns, book_ts_ns, *_ = row
         if ts_ns - book_ts_ns > STALE_BOOK_NS:  # trades went on without it
             bid = ask = math.nan
         # one NaN for all, so that a quote of which something is not known still equals itself

@@ -27,6 +27,7 @@ NEWEST = np.dtype(
         ("ts_ns", "<i8"),  # its market time
         ("recv_ns", "<i8"),  # monotonic
         ("book_ts_ns", "<i8"),  # market time of the newest book
+        ("book_seq", "<i8"),  # ingest_seq of the newest book, -1 none: a gap from before it leaves its prices
         ("gap_seq", "<i8"),  # ingest_seq of the newest gap, -1 none: a book from before it has no prices
     ],
     align=True,
@@ -46,7 +47,7 @@ _TYPES = 63  # types that have a bit
 def unknown(contracts: int) -> np.ndarray[Any, np.dtype[Any]]:
     """NEWEST of shape (contracts,), of which nothing is known."""
     newest = np.zeros(contracts, NEWEST)
-    newest["ingest_seq"] = newest["gap_seq"] = -1
+    newest["ingest_seq"] = newest["book_seq"] = newest["gap_seq"] = -1
     for price in ("last", "bid", "ask"):
         newest[price] = np.nan
     return newest
@@ -68,7 +69,9 @@ def _forget_prices(newest):  # type: ignore[no-untyped-def]
 @inline
 def _take_trade(newest, trade):  # type: ignore[no-untyped-def]
     if trade.kind == KIND_GAP:
-        _forget_prices(newest)
+        newest.last = np.nan
+        if newest.book_seq < trade.ingest_seq:  # the rings are read one after the other: a newer book may be seen first
+            newest.bid = newest.ask = np.nan
         newest.gap_seq = trade.ingest_seq
     elif trade.kind == KIND_TRADE and not trade.flags & FLAG_REFILLED:
         kind = trade.trade_type
@@ -82,7 +85,7 @@ def _take_book(newest, book):  # type: ignore[no-untyped-def]
     if book.ingest_seq > newest.gap_seq:
         newest.bid = book.bid_price[0] if book.bid_quantity[0] > 0 else np.nan  # a side may be empty
         newest.ask = book.ask_price[0] if book.ask_quantity[0] > 0 else np.nan
-    newest.book_ts_ns = book.ts_ns
+    newest.book_ts_ns, newest.book_seq = book.ts_ns, book.ingest_seq
     _stamp(newest, book)
 
 

@@ -133,7 +133,7 @@ class Rehearsal:
         bid = ask - self._config.instruments[0].tick
         self._take(InstrumentSeen(now_ns, market_ns, 0, "", bid, ask, now_ns), market_ns)
         self._take(MarketSeen(now_ns, market_ns, 0, self._number, market_ns, now_ns, ask, bid, ask), market_ns)
-        self._newest[0] = (ask, bid, ask, self._number, market_ns, now_ns, market_ns, -1)
+        self._newest[0] = (ask, bid, ask, self._number, market_ns, now_ns, market_ns, self._number, -1)
 
     def _vote(self, source: str, market_ns: int) -> bytes:
         now_ns, number = self._now_ns, self._number

@@ -136,8 +136,10 @@ def test_a_book_that_trades_have_left_behind_is_forgotten_until_the_next_one() -
     st.sampled_from((0, FLAG_REFILLED, 2, 3)), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2),
 )))  # fmt: skip
 @example([*[(False, 0, 1, 0, 0, 1, 0, 0)] * 20, (False, 1, 1, 0, 0, 1, 0, 1), (True, 1, KIND_GAP, 0, 0, 1, 0, 0)])
+@example([(False, 0, 1, 0, 0, 1, 0, 0), *[(True, 0, 1, 0, 0, 1, 0, 0)] * 3, (True, 1, KIND_GAP, 0, 0, 1, 0, 0),
+          (False, 1, 1, 0, 0, 1, 0, 1)])  # fmt: skip
 def test_the_compiled_look_is_that_of_its_twin(records: list[tuple[bool, int, int, int, int, int, int, int]]) -> None:
-    """Any types, flags and empty sides, gaps among the books, three contracts, a gap that is seen before an older book."""
+    """Any types, flags and empty sides, three contracts, a gap that is seen before an older book or behind a newer one."""
     ingest_seq = 0
     trades, books = np.zeros(len(records), TRADE), np.zeros(len(records), BOOK)
     counts = {True: 0, False: 0}
@@ -159,12 +161,12 @@ def test_the_compiled_look_is_that_of_its_twin(records: list[tuple[bool, int, in
         take(trades[part], len(trades[part]), books[part], len(books[part]), newest)
         twins = [naive_watch.Newest() for _ in range(3)]
         naive_watch.take(trades[: part.stop], books[: part.stop], twins)
-        seen = [row[:-1] for row in newest.tolist()]  # but for the gap, which the twin need not remember
+        seen = [row[:-2] for row in newest.tolist()]  # but for the places of book and gap, which the twin need not remember
         assert str(seen) == str([twin.row() for twin in twins])  # as text: NaN is NaN
 
 
 def test_prices_are_forgotten_and_nothing_else() -> None:
     newest = unknown(2)
-    newest[1] = (1.0, 2.0, 3.0, 4, 5, 6, 7, 8)
+    newest[1] = (1.0, 2.0, 3.0, 4, 5, 6, 7, 8, 9)
     forget_prices(newest)
-    assert str(newest.tolist()[1]) == "(nan, nan, nan, 4, 5, 6, 7, 8)"
+    assert str(newest.tolist()[1]) == "(nan, nan, nan, 4, 5, 6, 7, 8, 9)"
