@@ -237,7 +237,7 @@ class Execution(_Section):
     wait: Literal["runtime", "block", "yield", "spin"] = (
         "runtime"  # how this stage waits: as runtime.wait says, or as here; spin: it takes a core for itself
     )
-    fast_path: bool = True  # an entry from flat goes out on compiled numbers, before the long way says the same
+    fast_path: bool = True  # entries from flat by compiled code; not with decide_on = timer, dry-run, journal_sync = always
     rehearse_every_ms: Count = 5  # at most so often an idle stage walks a decision's way in play; 0: never
 
 

@@ -274,6 +274,7 @@ class TradingChanged(_Record, frozen=True):
     market_ns: int
     state: str
     reason: str
+    ahead: bool = False  # an entry that went ahead of the machine did it: none does any more in this run
 
 
 class Unprotected(_Record, frozen=True):

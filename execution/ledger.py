@@ -65,6 +65,8 @@ class Ledger:
         self.next_order = 1
         self.next_bracket = 1
         self.epoch = -1
+        self.run = ""  # of the newest incarnation
+        self.doubts_fast_path = False  # an entry of this run went ahead of the machine, which did not say it
         self.ignored: set[str] = set()  # permanent ids of orders that a person told us to leave alone
         self.learned: dict[str, LearnedState] = {}  # name of a contract -> the newest
         self.trading = Trading.ACTIVE  # what a person or a limit said last
@@ -132,8 +134,9 @@ class Ledger:
                 self.learned[record.state.name] = record.state
             case Operator(word=word):
                 self._move(move_of(self.trading, word).state, f"a person said {word}")
-            case TradingChanged(state=state, reason=reason):
+            case TradingChanged(state=state, reason=reason, ahead=ahead):
                 self._move(Trading(state), reason)
+                self.doubts_fast_path = self.doubts_fast_path or ahead
             case Adopted():
                 side = BUY if record.quantity > 0 else SELL
                 self._book(record.symbol, side, abs(record.quantity), record.price, record.market_ns, None)
@@ -141,6 +144,8 @@ class Ledger:
 
     def _start(self, record: Started) -> None:
         self.epoch = record.epoch
+        if record.run != self.run:
+            self.run, self.doubts_fast_path = record.run, False
         self._forget_session()
         for order in self.orders.values():
             order.since_ns = record.monotonic_ns

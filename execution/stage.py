@@ -123,7 +123,8 @@ class ExecutionStage(Stage):
             core, ledger, publisher, self._meters, context.log, context.clock, send=config.mode != "dry-run"
         )
         self._machine = machine
-        if config.execution.fast_path and self._deciding and config.mode != "dry-run":
+        doubted = ledger.doubts_fast_path and ledger.run == context.run_folder.name
+        if config.execution.fast_path and self._deciding and config.mode != "dry-run" and not doubted:
             self._fast_path = FastPath(config, machine, self._watch.newest)
             self._fast_path.prepare()
         now_ns, market_ns = self._now()
@@ -293,10 +294,10 @@ class ExecutionStage(Stage):
         assert self._keeper is not None
         self._context.log.error("an order went out early that the machine did not say: %s: %s", type(error).__name__, error)
         reason = (
-            f"order {ahead.intent.order} went out early, and the machine did not say it ({type(error).__name__});"
-            " set execution.fast_path = false before `resume`"
+            f"order {ahead.intent.order} went out early, and the machine did not say it ({type(error).__name__}); look at"
+            " `status` and at the broker, then `resume`: none goes that way any more in this run"
         )
-        self._keeper.append(TradingChanged(ahead.intent.market_ns, Trading.HALTED, reason))
+        self._keeper.append(TradingChanged(ahead.intent.market_ns, Trading.HALTED, reason, ahead=True))
         self._hand_over()
         self._machine = None  # nothing more is decided or said in this incarnation
 

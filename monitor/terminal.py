@@ -34,8 +34,9 @@ SHOWN = {
     "features": ("vectors", "behind", "lost", "checkpoints"),
     "ml": ("signals", "abstentions", "predictions", "lost"),
     "gateway": ("commands", "refused", "reports", "session_losses", "lost"),
-    "execution": ("decisions_buy", "decisions_sell", "decisions_hold", "orders", "orders_not_sent", "fills", "stops_resting"),
-}
+    "execution": ("decisions_buy", "decisions_sell", "decisions_hold", "orders", "orders_ahead", "orders_not_sent", "fills",
+                  "stops_resting"),
+}  # fmt: skip
 AGENT = ("signals", "abstentions", "lost")
 LEGEND = "lost: records that a reader was too slow for   gaps: market events that ingest never got   times in us or ms"
 

@@ -13,6 +13,7 @@ from consensus.weights import start_weights
 from execution import journal_file
 from execution.events import (
     BUY,
+    FLATTEN,
     HALT,
     LIMIT,
     RESUME,
@@ -22,6 +23,7 @@ from execution.events import (
     SendOrder,
     SendResult,
     SignalSeen,
+    Started,
     TradingChanged,
 )
 from execution.fast_path.fast_path import Disagreement
@@ -184,7 +186,7 @@ def test_what_the_machine_does_not_say_halts_trading_and_ends_the_stage(
     written = rig.journal()
     halt = written[-1]
     assert isinstance(halt, TradingChanged) and halt.state == Trading.HALTED
-    assert "order 1 went out early" in halt.reason and "execution.fast_path = false" in halt.reason
+    assert "order 1 went out early" in halt.reason and halt.ahead
     rig.stage.on_close()
     assert repr(rig.journal()) == repr(written) and len(rig.broker.sent) == 1, (
         "a price that is not known equals nothing"
@@ -199,6 +201,22 @@ def test_what_the_machine_does_not_say_halts_trading_and_ends_the_stage(
     rig.signal(1.0)
     rig.run(100)
     assert len(entries(rig)) == 1, "a person must say resume"
+    rig.stage.command(FLATTEN)
+    rig.run(3_000)
+    rig.stage.command(RESUME)
+    rig.run(100)
+    rig.signal(1.0)
+    rig.work()
+    assert len(entries(rig)) == 2 and ahead(rig) == 0 and rig.stage._fast_path is None, "by the long way, in this run"
+
+
+def test_another_run_takes_the_short_way_again(make: Callable[..., Rig]) -> None:
+    rig = make()
+    ledger = rig.machine.ledger
+    ledger.take(TradingChanged(rig.clock.market_ns(), Trading.HALTED, "", ahead=True))
+    for run, doubted in ((rig.folder.name, True), ("another", False)):
+        ledger.take(Started(*rig.stage._now(), 1, "paper", run))
+        assert ledger.doubts_fast_path is doubted
 
 
 def test_a_verification_shows_an_order_that_the_machine_did_not_say(
