@@ -122,16 +122,7 @@ class Journal:
         """
         if self._always or self.problem:
             return False
-        data = b"".join((*self._pending, records))
-        try:
-            self._file.write(data)
-        except OSError as error:
-            self._fail(f"cannot be written: {error}")
-            self._missed += self._pending  # before what is appended from now on
-            return False
-        finally:
-            self._pending.clear()
-        return True
+        return self._write_pending(records)
 
     def flush(self, before_order: bool = False) -> None:
         """Give what was appended to the operating system; `before_order` with `always` also waits for the disk.
@@ -139,13 +130,7 @@ class Journal:
         Raises JournalError when that fails, now or earlier: what was appended may be lost with this process.
         """
         if self._pending and not self._failure:
-            data = b"".join(self._pending)
-            try:
-                self._file.write(data)
-            except OSError as error:
-                self._fail(f"cannot be written: {error}")
-            else:
-                self._pending.clear()
+            self._write_pending()
         if self._always and before_order and self._file.end > self._synced_end and not self._failure:
             self._sync()
         if self._failure:
@@ -186,6 +171,18 @@ class Journal:
             self.flush()
         except JournalError:
             return  # it stands in `failure`
+
+    def _write_pending(self, more: bytes = b"") -> bool:
+        """What was appended, and `more`. When that fails, what was appended is missed, before what is from now on."""
+        try:
+            self._file.write(b"".join((*self._pending, more)))
+        except OSError as error:
+            self._fail(f"cannot be written: {error}")
+            self._missed += self._pending
+            return False
+        finally:
+            self._pending.clear()
+        return True
 
     def _write_missed(self) -> None:
         try:
