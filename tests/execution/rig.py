@@ -265,6 +265,15 @@ class Rig:
         self.run(110)
         self.run(100)
 
+    def enter_in_part(self) -> None:
+        """One contract of an entry fills, and the market leaves the rest behind."""
+        self.broker.fill_at_most = 1
+        self.signal(1.0)
+        self.run(100, exchange=False)
+        self.broker.step()
+        self.work()
+        self.show(101.0, 101.5)
+
     def _ingest(self) -> None:
         if not np.isfinite(self.bid):
             return

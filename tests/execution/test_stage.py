@@ -154,12 +154,7 @@ def test_a_word_in_the_run_folder_is_taken_and_survives_a_death(make: Callable[.
 
 def test_a_normal_stop_cancels_entries_and_leaves_position_and_stop(make: Callable[..., Rig]) -> None:
     rig = make()
-    rig.broker.fill_at_most = 1
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    rig.broker.step()
-    rig.work()
-    rig.show(101.0, 101.5)
+    rig.enter_in_part()
     rig.broker.step()
     rig.work()
     assert rig.broker.open_orders(LIMIT)

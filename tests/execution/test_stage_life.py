@@ -97,12 +97,7 @@ def test_a_time_that_went_by_between_two_turns_is_not_forgotten(make: Callable[.
 
 def test_a_partial_entry_keeps_a_bracket_of_its_size(make: Callable[..., Rig]) -> None:
     rig = make()
-    rig.broker.fill_at_most = 1
-    rig.signal(1.0)
-    rig.run(100, exchange=False)
-    rig.broker.step()
-    rig.work()
-    rig.show(101.0, 101.5)  # the rest will not fill
+    rig.enter_in_part()
     rig.run(700)
     assert rig.broker.sent == [(BUY, LIMIT, 2, 100.5, -1.0), (SELL, STOP_LIMIT, 1, 97.5, 98.5)]
     assert (rig.position, rig.broker.position, rig.broker.protected()) == (1, 1, 1)
