@@ -68,10 +68,10 @@ def _imported(text: bytes) -> list[Path]:
     """Files of the project that a source imports, packages' own files included."""
     files = []
     for module, names, plain in _IMPORTS.findall(text):
-        dotted = module or plain
-        files += _files(PROJECT, dotted.decode())
-        if os.path.isdir(os.path.join(PROJECT, dotted.decode().partition(".")[0])):
-            files += [file for name in _NAME.findall(names) for file in _files(PROJECT, f"{dotted.decode()}.{name.decode()}")]
+        dotted = (module or plain).decode()
+        if os.path.isdir(os.path.join(PROJECT, dotted.partition(".")[0])):
+            for each in (dotted, *(f"{dotted}.{name.decode()}" for name in _NAME.findall(names))):
+                files += _files(PROJECT, each)
     return files
 
 
