@@ -18,8 +18,7 @@ from consensus.strategies import STRATEGIES, Tally, Verdict, Vote
 from consensus.threshold import HOLD, ThresholdRule, dispersion_of
 from consensus.volatility import NORMAL
 from consensus.votes import Ballot
-
-TOLERANCE = 1e-9  # sums of shares are compared with it: 0.6 x (0.3 + 0.2 + 0.25 + 0.25) is not exactly 0.6
+from consensus.weights import TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

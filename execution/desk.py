@@ -22,7 +22,10 @@ NO_NUMBERS = OrderNumbers(LIMIT, 0, math.nan, NO_PRICE, math.nan)
 
 
 class Desk:
-    """`problems`: why the broker's side is not in order (key -> sentence); while there is one, no entry goes out."""
+    """`problems`: why the broker's side is not in order (key -> sentence); while there is one, no entry goes out.
+
+    `legs`: orders that will rest beside an entry once it fills.
+    """
 
     def __init__(self, config: Config, ledger: Ledger, gate: RiskGate, guardian: Guardian, outbox: Outbox) -> None:
         self.finder = FactFinder(config.risk, ledger)
@@ -31,7 +34,7 @@ class Desk:
         self._settings = config.execution
         self._limits = config.risk
         self._losses = [loss_per_contract(config.execution, contract) for contract in ledger.contracts]
-        self._legs = 2 if config.execution.target == "resting" else 1
+        self.legs = 2 if config.execution.target == "resting" else 1
         self._ledger = ledger
         self._gate = gate
         self._guardian = guardian
@@ -77,7 +80,7 @@ class Desk:
         contract = self._ledger.contracts[symbol]
         request = Request(
             role, contract, side, numbers.quantity, numbers.order_type, numbers.price, numbers.stop_price,
-            numbers.reference_price, self._losses[symbol], self._legs,
+            numbers.reference_price, self._losses[symbol], self.legs,
         )  # fmt: skip
         facts = self.finder.facts(event, symbol, side, numbers, base_recv_ns, self._problem(event.monotonic_ns))
         refusals = self._gate.refusals(request, facts)

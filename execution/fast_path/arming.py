@@ -8,12 +8,11 @@ it. What time only makes better (rates, a cool-down) was good when it was writte
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
-from config.schema import Config
+from config.schema import Config, Risk
 from consensus.weights import SOURCES, TOLERANCE
 from execution.contracts import Contract
 from execution.events import BUY, ENTRY, LIMIT, MARKET, Tick
@@ -26,11 +25,11 @@ from execution.risk.request import Facts, Request
 from execution.risk.states import ALLOWS
 from execution.sizing import affordable
 from runtime.sessions import local_date, local_ns
+from runtime.trading_hours import DAY
 
 MS = 1_000_000
 MOST = 1 << 62  # a limit beyond it is none
 MOST_DISPERSION = 100.0  # times it goes the rounding of a dispersion, half as exact as a sum, into the threshold
-DAY = timedelta(days=1)
 
 
 class Permits:
@@ -61,7 +60,7 @@ class Permits:
             return False
         for contract, permit in zip(ledger.contracts, self.rows, strict=True):
             facts = machine.desk.outlook(Tick(now_ns, market_ns), contract.symbol)
-            if _may_enter(self._config, contract, facts):
+            if _may_enter(self._config.risk, machine.desk.legs, contract, facts):
                 self._write_shares(permit, contract.symbol)
                 _write(permit, machine, contract, facts)
                 permit["armed"] = 1
@@ -127,9 +126,7 @@ def _write_limits(permit: Any, config: Config, contract: Contract) -> None:
         permit["strategies"][place] = STRATEGY_CODES[name]
 
 
-def _may_enter(config: Config, contract: Contract, facts: Facts) -> bool:
-    limits = config.risk
-    legs = 2 if config.execution.target == "resting" else 1
+def _may_enter(limits: Risk, legs: int, contract: Contract, facts: Facts) -> bool:
     request = Request(ENTRY, contract, BUY, 1, LIMIT, math.nan, math.nan, math.nan)
     return (
         not (facts.upstream_problem or facts.unready or facts.broker_problem)
